@@ -1,0 +1,1 @@
+"""What the parties have agreed on: models, topics, headers, closed lists. Knows nobody."""

@@ -1,0 +1,156 @@
+"""
+``referral/1``, ``receipt/1`` and ``tip-status/1``: what agencies and senders hold in their hands.
+
+What a destination may not have is not in the bytes; ``withheld`` names it.
+"""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from contracts.events import ReferralJurisdiction, RulebookRef, Why
+from contracts.indicators import Frozen
+from contracts.vocabulary import (
+    Action,
+    AssessmentStatus,
+    Kind,
+    Label,
+    Nack,
+    Priority,
+    ReceiptOutcome,
+    ReceiptStatus,
+    RefusalReason,
+    Signal,
+    StatusWord,
+)
+
+
+class ReferralAssessment(Frozen):
+    """The assessment, and for whom the legality was judged."""
+
+    status: AssessmentStatus
+    labels: tuple[Label, ...] = ()
+    legality: str | None = None
+
+
+class ReferralContent(Frozen):
+    """Indicators as sent, in the form of ``tip-submission/1``."""
+
+    urls: tuple[str, ...] = ()
+    addresses: tuple[dict[str, Any], ...] = ()
+    hashes: tuple[dict[str, Any], ...] = ()
+    accounts: tuple[dict[str, Any], ...] = ()
+
+
+class CustodyPointer(Frozen):
+    """Where the custody proof is."""
+
+    proof: str
+
+
+class Referral(Frozen):
+    """``referral/1``: the document an agency receives."""
+
+    schema_: Annotated[Literal["referral/1"], Field(alias="schema")] = "referral/1"
+    referral_id: UUID
+    tip_id: UUID
+    version: int
+    action: Action
+    replaces: UUID | None = None
+    destination: str
+    region: str | None = None
+    is_test: bool = False
+    group: str
+    related: tuple[UUID, ...] = ()
+    sightings: int = 1
+    via: tuple[str, ...] = ()
+    priority: Priority
+    priority_reasons: tuple[str, ...] = ()
+    acknowledge_by: AwareDatetime | None = None
+    duty: bool = False
+    deconflict: bool = False
+    kind: Kind
+    observed_at: str | None = None
+    why: tuple[Why, ...] = ()
+    rulebook: RulebookRef
+    jurisdiction: ReferralJurisdiction
+    assessment: ReferralAssessment
+    signals: tuple[Signal, ...] = ()
+    content: ReferralContent
+    people: tuple[dict[str, Any], ...] = ()
+    place: dict[str, Any] | None = None
+    narrative: str | None = None
+    reporter: dict[str, Any] | None = None
+    known_to: tuple[dict[str, Any], ...] = ()
+    preserve_until: AwareDatetime | None = None
+    withheld: tuple[str, ...] = ()
+    custody: CustodyPointer
+
+
+class Receipt(BaseModel):
+    """
+    ``receipt/1``: an agency's answer to one referral; untrusted bytes until checked.
+
+    ``acknowledged`` needs ``reference``, ``nack`` needs ``nack``, ``question`` needs ``text``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    schema_: Annotated[Literal["receipt/1"], Field(alias="schema")] = "receipt/1"
+    referral_id: UUID
+    status: ReceiptStatus
+    reference: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    outcome: ReceiptOutcome | None = None
+    moved_to: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
+    nack: Nack | None = None
+    text: Annotated[str, StringConstraints(min_length=1, max_length=20_000)] | None = None
+    at: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _needs(self) -> "Receipt":
+        needed = {ReceiptStatus.ACKNOWLEDGED: "reference", ReceiptStatus.NACK: "nack", ReceiptStatus.QUESTION: "text"}
+        name = needed.get(self.status)
+        if name and getattr(self, name) is None:
+            raise ValueError(f"a receipt with status {self.status.value} needs {name}")
+        if self.outcome is ReceiptOutcome.MOVED and self.moved_to is None:
+            raise ValueError("outcome moved needs moved_to")
+        return self
+
+
+class ReceiptChecked(Frozen):
+    """``receipt-checked/1``: a receipt whose form and sender are right; the agency is the topic it came by."""
+
+    schema_: Annotated[Literal["receipt-checked/1"], Field(alias="schema")] = "receipt-checked/1"
+    agency: str
+    receipt: Receipt
+    received_at: AwareDatetime
+
+
+class StatusRefusal(Frozen):
+    """Why a submission was refused: never the original, only its digest and size."""
+
+    reason: RefusalReason
+    pointer: str | None = None
+    digest: str | None = None
+    size: int | None = None
+
+
+class TipStatus(Frozen):
+    """``tip-status/1``: what the sender is told of its tip; destinations by kind, never by name."""
+
+    schema_: Annotated[Literal["tip-status/1"], Field(alias="schema")] = "tip-status/1"
+    status: StatusWord
+    reference: str | None = None
+    tip_id: UUID | None = None
+    revision: int | None = None
+    repeated: bool = False
+    refusal: StatusRefusal | None = None
+    priority: Priority | None = None
+    destinations: tuple[str, ...] = ()
+    """Kinds of destinations: police, hotline, interpol, europol, provider, takedown, crawler, review."""
+    destination: str | None = None
+    outcome: str | None = None
+    text: str | None = None
+    """An agency's question."""
+    at: AwareDatetime

@@ -1,0 +1,1 @@
+"""Shared machinery of the services; the only code that knows Kafka and OpenTelemetry."""

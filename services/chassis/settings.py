@@ -1,0 +1,86 @@
+"""
+Settings every process shares: ``VIDARE_*`` in the environment, the same names in ``vidare.toml``.
+
+Secrets are references (``env:NAME``, ``file:PATH``) and are resolved when used, not when loaded.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+ROOT = Path(__file__).resolve().parents[2]
+"""Where contracts/, services/ and deploy/ lie."""
+
+Switch = Literal["on", "off"]
+
+
+class Settings(BaseSettings):
+    """What a process is told from outside; ``vidare config`` prints it with the source of each value."""
+
+    model_config = SettingsConfigDict(env_prefix="VIDARE_", toml_file="vidare.toml", extra="ignore", frozen=True)
+
+    kafka: str | None = None
+    """Bootstrap servers; unset: the local broker that ``vidare broker`` runs."""
+    home: Path = Path(".vidare")
+    country: str = Field(default="SE", pattern=r"^[A-Z]{2}$")
+    otlp: str | None = None
+    """OTLP/HTTP endpoint (``http://127.0.0.1:4318``); unset: traces are kept locally."""
+    geodata: Path | None = None
+    partners: Path | None = None
+    agencies: Path | None = None
+    rulebook: Path | None = None
+    registry: Path | None = None
+    dns: Switch = "off"
+    group_key: str | None = None
+    """Key of the group ids; unset: a random one kept in ``VIDARE_HOME/group.key``."""
+    test_networks: Switch = "off"
+    allow_loopback: Switch = "off"
+    """Webhooks to loopback: for tests and the demo set, which is local by nature and needs no switch."""
+    partitions: int = Field(default=12, ge=1, le=256)
+    host: str = "127.0.0.1"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments before the environment before ``vidare.toml``."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def partners_file(self) -> Path:
+        """``partners.toml``: the given one, else the shipped demo set."""
+        return self.partners or ROOT / "services" / "intake" / "partners.toml"
+
+    @property
+    def agencies_file(self) -> Path:
+        """``agencies.toml``: the given one, else the shipped demo set."""
+        return self.agencies or ROOT / "services" / "router" / "agencies.toml"
+
+    @property
+    def rulebook_file(self) -> Path:
+        """The rulebook: the given one, else the shipped one."""
+        return self.rulebook or ROOT / "services" / "router" / "rulebook.toml"
+
+    @property
+    def registry_file(self) -> Path:
+        """The country registry: the given one, else the shipped one."""
+        return self.registry or ROOT / "services" / "router" / "registry.csv"
+
+    @property
+    def geodata_folder(self) -> Path:
+        """The folder of ``.mmdb`` files: the given one, an updated one under ``home``, else the shipped one."""
+        updated = self.home / "geodata"
+        return self.geodata or (updated if updated.is_dir() else ROOT / "services" / "geolocate" / "data")
+
+    @property
+    def demo_agencies(self) -> bool:
+        """True while nobody real is onboarded: every channel of the shipped set stays on this machine."""
+        return self.agencies is None
