@@ -64,9 +64,14 @@ class TipFacts(Frozen):
     place_country: str | None = None
     place_region: str | None = None
     language: str | None = None
+    place_described: bool = False
+    """A place is told in words, whether or not its country is."""
     url_count: int = 0
     address_roles: tuple[AddressRole, ...] = ()
+    traceable: bool = False
+    """An address stands with its time and port: an operator can tell whose it was."""
     hash_count: int = 0
+    """Hashes that identify something; the empty file's are not counted."""
     account_count: int = 0
     has_narrative: bool = False
     contactable: bool = False
@@ -318,7 +323,20 @@ class OutcomeReported(Frozen):
 
 
 DeliveryWord = Literal[
-    "dispatched", "attempted", "delivered", "acknowledged", "actioned", "closed", "nacked", "parked", "escalated", "expired", "receipt_ignored"
+    "dispatched",
+    "attempted",
+    "delivered",
+    "acknowledged",
+    "actioned",
+    "closed",
+    "nacked",
+    "question",
+    "active_investigation",
+    "withdrawn",
+    "parked",
+    "escalated",
+    "expired",
+    "receipt_ignored",
 ]
 
 

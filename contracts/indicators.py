@@ -31,6 +31,8 @@ class UrlIndicator(Frozen):
     """Canonical address where the host is an address literal."""
     port: int | None = None
     flags: tuple[Flag, ...] = ()
+    readings: tuple[str, ...] = ()
+    """What else the host could be read as, where parsers disagree; never located."""
 
 
 class AddressIndicator(Frozen):
@@ -45,6 +47,8 @@ class AddressIndicator(Frozen):
     country: str | None = None
     country_by: CountryBy | None = None
     flags: tuple[Flag, ...] = ()
+    readings: tuple[str, ...] = ()
+    """What an odd spelling may mean, or the outer address of an embedded one; never located."""
 
 
 class HashIndicator(Frozen):

@@ -81,6 +81,8 @@ class Referral(Frozen):
     people: tuple[dict[str, Any], ...] = ()
     place: dict[str, Any] | None = None
     narrative: str | None = None
+    urgency_reason: str | None = None
+    """Why the sender sees immediate danger, in its words; police profiles only."""
     reporter: dict[str, Any] | None = None
     known_to: tuple[dict[str, Any], ...] = ()
     preserve_until: AwareDatetime | None = None

@@ -1,0 +1,72 @@
+"""What lies in keys and headers: partitions, event ids, times, the CloudEvents envelope."""
+
+import zlib
+from datetime import UTC, datetime
+from uuid import UUID
+
+from contracts import headers as h
+from contracts.vocabulary import DeadReason
+from services.chassis.errors import Poison
+from services.chassis.hop import Record, record_id
+
+SCHEMA_URN = "urn:vidare:schema:"
+_ID_LENGTHS = (32, 36)
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Where *key* lies in a topic of ours with *partitions* partitions."""
+    return zlib.crc32(key.encode()) % partitions
+
+
+def rfc3339_ms(at: datetime) -> str:
+    """*at* in UTC with three decimals and ``Z``."""
+    utc = at.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+
+
+def epoch_ms(at: datetime) -> int:
+    """*at* in milliseconds since 1970."""
+    return int(at.timestamp() * 1000)
+
+
+def event_of(record: Record, *, untrusted: bool) -> UUID:
+    """
+    Id of the event in *record*: its ``ce_id``; in an inbox the place where it lies, whatever the sender wrote.
+
+    Raises:
+        Poison: The record of an inner topic has no valid ``ce_id``, or more than one.
+    """
+    if untrusted:
+        return record_id(record.topic, record.partition, record.offset)
+    found = [value for name, value in record.headers if name == h.CE_ID]
+    if len(found) != 1 or not found[0] or len(found[0]) not in _ID_LENGTHS:
+        raise Poison(DeadReason.INVALID_EVENT)
+    try:
+        return UUID(found[0].decode("ascii"))
+    except ValueError:
+        raise Poison(DeadReason.INVALID_EVENT) from None
+
+
+class Envelope:
+    """Builds the headers of the events of one hop; what never changes is built once per type."""
+
+    def __init__(self, hop: str) -> None:
+        self._source = f"/vidare/{hop}".encode()
+        self._fixed: dict[str, tuple[tuple[str, bytes], ...]] = {}
+
+    def fixed(self, type_: str) -> tuple[tuple[str, bytes], ...]:
+        """Headers that all events of one type share."""
+        known = self._fixed.get(type_)
+        if known is None:
+            known = self._fixed[type_] = (
+                (h.CE_SPECVERSION, h.SPECVERSION),
+                (h.CE_SOURCE, self._source),
+                (h.CE_TYPE, type_.encode()),
+                (h.CE_DATASCHEMA, (SCHEMA_URN + type_).encode()),
+                (h.CONTENT_TYPE, h.JSON),
+            )
+        return known
+
+    def headers(self, type_: str, event: bytes, at: bytes, traceparent: bytes) -> list[tuple[str, bytes]]:
+        """Headers of one event: the envelope and exactly one ``traceparent``."""
+        return [(h.CE_ID, event), (h.CE_TIME, at), (h.TRACEPARENT, traceparent), *self.fixed(type_)]

@@ -1,0 +1,99 @@
+"""
+What the runner tells whoever records spans and metrics; the recorder is plugged in, never imported.
+
+Everything here is known only after the commit, so that telemetry exists for
+what happened and for nothing else.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from contracts.vocabulary import DeadReason
+from services.chassis.hop import Input, Record
+from services.chassis.tracecontext import TraceContext, read_context
+
+Attribute = str | int | float | bool | list[str]
+
+
+@dataclass(slots=True)
+class Sent:
+    """One event that was written; *partition* and *offset* are known once it is committed."""
+
+    topic: str
+    event_id: UUID
+    type: str
+    context: TraceContext
+    """Context of the send span, as it stands in the event's ``traceparent``."""
+    fresh: bool = False
+    """True where the event carries a trace of its own (agencies): link it, do not parent it."""
+    partition: int = -1
+    offset: int = -1
+
+
+@dataclass(slots=True)
+class Processed:
+    """One input that was worked in a committed transaction."""
+
+    hop: str
+    task: str
+    given: Input
+    parent: TraceContext | None
+    """Context the record brought (of the one who sent it); None: this is the first span of its trace."""
+    context: TraceContext
+    """Context of the process span."""
+    started_ns: int
+    ended_ns: int
+    """Begin and end of the decision."""
+    attributes: Mapping[str, Attribute]
+    tip: str | None
+    dead: DeadReason | None = None
+    """Set where the record went to the dead letters."""
+    sent: list[Sent] = field(default_factory=list)
+    urgent: bool = False
+    accepted_at: bytes | None = None
+    """Header ``vidare-accepted-at`` of the record, for ages."""
+    began_ns: int = 0
+    committed_ns: int = 0
+    """Begin and end of the transaction."""
+
+    @property
+    def record(self) -> Record | None:
+        """The record, where the input is one."""
+        return self.given.record
+
+
+class Recorder(Protocol):
+    """Makes spans and metrics of what was committed; must never raise."""
+
+    def context_of(self, headers: Sequence[tuple[str, bytes]]) -> TraceContext | None:
+        """The context that *headers* carry, or None where there is none or it is malformed."""
+
+    def committed(self, processed: Sequence[Processed]) -> None:
+        """Take note of one committed transaction."""
+
+    def refused_header(self) -> None:
+        """Count one malformed ``traceparent``."""
+
+
+class NoRecorder:
+    """Forwards contexts and records nothing."""
+
+    def __init__(self) -> None:
+        self.refused = 0
+
+    def context_of(self, headers: Sequence[tuple[str, bytes]]) -> TraceContext | None:
+        """The context that *headers* carry, or None."""
+        return read_context(headers, self.refused_header)
+
+    def committed(self, processed: Sequence[Processed]) -> None:
+        """Nothing."""
+
+    def refused_header(self) -> None:
+        """Count one malformed ``traceparent``."""
+        self.refused += 1
+
+
+MetricsText = Callable[[], bytes]
+"""Renders the process's metrics in Prometheus text."""

@@ -1,0 +1,55 @@
+"""Which processes make a mesh, and on which ports: the fixed ones, or free ones where those are taken."""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+
+from services.chassis.settings import ROOT
+from services.cli.child import Place
+
+DOORS = {"intake": 8101, "geolocate": 8102, "router": 8103, "notifier": 8104, "custody": 8105}
+HOPS = ("intake", "geolocate", "router", "notifier")
+RECEIVER_PORT = 8190
+RECEIVER = ROOT / "deploy" / "receiver" / "receiver.py"
+
+WHAT = {
+    "intake": "submissions: POST /v1/tips; the public form: /",
+    "geolocate": "one address: GET /v1/locate?ip=",
+    "router": "explain a decision: POST /v1/explain",
+    "notifier": "pull channel: GET /v1/referrals",
+    "custody": "checkpoint and proofs: GET /v1/checkpoint",
+}
+
+PortOf = Callable[[int | None], int]
+"""Takes the port that is wanted (None: any) and returns one that is free."""
+
+
+def mesh_places(workers: int, port: PortOf, *, receiver: bool = True) -> list[Place]:
+    """List every process of a mesh with *workers* processes per hop; *receiver* adds the demo agencies' end."""
+    places = [_receiver(port(RECEIVER_PORT))] if receiver and RECEIVER.exists() else []
+    places += [_service(name, "door", port(wanted), WHAT[name]) for name, wanted in DOORS.items() if _exists(name)]
+    places += [
+        _service(name, mode, port(None), "metrics: /metrics", number)
+        for name in HOPS
+        if _exists(name)
+        for mode in _modes(name)
+        for number in range(workers)
+    ]
+    return places
+
+
+def _modes(name: str) -> tuple[str, ...]:
+    return ("hop", "receipts") if name == "notifier" and importlib.util.find_spec("services.notifier.intake") else ("hop",)
+
+
+def _exists(name: str) -> bool:
+    return importlib.util.find_spec(f"services.{name}.__main__") is not None
+
+
+def _service(name: str, mode: str, port: int, what: str, number: int = 0) -> Place:
+    label = f"{name}-{mode}" + (f"-{number}" if number else "")
+    return Place(label, (sys.executable, "-m", f"services.{name}", mode), port, what, {"VIDARE_PORT": str(port)})
+
+
+def _receiver(port: int) -> Place:
+    return Place("receiver", (sys.executable, str(RECEIVER)), port, "the demo agencies' webhooks", {"VIDARE_PORT": str(port)})

@@ -1,0 +1,1 @@
+"""URLs, addresses and hashes as understood: pure, bounded, never a look-up, never a fetch."""

@@ -1,0 +1,53 @@
+"""
+A reasoned no: why and where, never what.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from contracts.vocabulary import RefusalReason
+
+LONGEST_TOLD_KEY = 64
+"""Characters of an unknown field's name that a pointer may repeat; a longer one is somebody's text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal(Exception):
+    """Why a submission is refused, and the JSON pointer of the field at fault (None: the whole body)."""
+
+    reason: RefusalReason
+    pointer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The end of a submission that is no tip; its bytes are gone, digest and size stay."""
+
+    reason: RefusalReason
+    pointer: str | None
+    digest: str
+    """``sha-256:`` and hex of the bytes received."""
+    size: int
+    reference: str | None = None
+    """The sender's own reference, where it could be read."""
+
+
+def digest_of(data: bytes) -> str:
+    """Name bytes without keeping them."""
+    return f"sha-256:{sha256(data).hexdigest()}"
+
+
+def pointer(path: Iterable[str | int]) -> str:
+    """
+    Write *path* as a JSON pointer (RFC 6901).
+
+    A key too long to be a field's name ends the pointer at its parent.
+    """
+    told = ""
+    for step in path:
+        name = str(step)
+        if len(name) > LONGEST_TOLD_KEY:
+            break
+        told += "/" + name.replace("~", "~0").replace("/", "~1")
+    return told

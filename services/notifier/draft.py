@@ -1,0 +1,97 @@
+"""
+What one input has led to so far: the store as it will be, and the outcome that is being written.
+
+A decision touches several rows (a delivery, its lane, the next in the queue);
+each must see what the one before it wrote.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from uuid import UUID
+
+from services.chassis.hop import Effect, Emit, Entry, Outcome, Timer, View
+from services.notifier.delivery import Delivery
+from services.notifier.order import Lane
+
+ROW, DOCUMENT, LANE = "r/", "d/", "a/"
+"""Key prefixes of the store: rows, documents (on disk only), lanes. The queue's is in ``order``."""
+
+
+def row_key(agency: str, referral: UUID) -> str:
+    """Key of a delivery's row: an agency can reach none but its own."""
+    return f"{ROW}{agency}/{referral}"
+
+
+def document_key(agency: str, referral: UUID) -> str:
+    """Key of the bytes that are sent."""
+    return f"{DOCUMENT}{agency}/{referral}"
+
+
+def timer_key(name: str, agency: str, referral: UUID | None = None) -> str:
+    """Key of a timer of a row, or of a lane."""
+    return f"{name}/{agency}/{referral}" if referral else f"{name}/{agency}"
+
+
+class Draft:
+    """The view of a task with this decision's changes on top."""
+
+    def __init__(self, view: View, now: datetime) -> None:
+        self.now = now
+        self.outcome = Outcome()
+        self._view = view
+
+    def get(self, key: str) -> bytes | None:
+        """The value of *key* as it will be."""
+        if key in self.outcome.puts:
+            return self.outcome.puts[key]
+        return self._view.get(key)
+
+    def put(self, key: str, value: bytes | None) -> None:
+        """Change *key*; None deletes it."""
+        self.outcome.puts[key] = value
+
+    def scan(self, prefix: str, *, limit: int) -> Iterator[tuple[str, bytes]]:
+        """The first *limit* rows that begin with *prefix*, as they will be, in key order."""
+        changed = {key: value for key, value in self.outcome.puts.items() if key.startswith(prefix)}
+        stored = {k: v for k, v in self._view.scan(prefix, limit=limit + len(changed)) if k not in changed}
+        stored |= {key: value for key, value in changed.items() if value is not None}
+        yield from sorted(stored.items())[:limit]
+
+    def row(self, agency: str, referral: UUID) -> Delivery | None:
+        """The delivery of *referral* to *agency*, or None where there is none."""
+        raw = self.get(row_key(agency, referral))
+        return Delivery.model_validate_json(raw) if raw is not None else None
+
+    def save(self, row: Delivery) -> None:
+        """Keep *row*."""
+        self.put(row_key(row.agency, row.referral_id), row.model_dump_json(exclude_defaults=True).encode())
+
+    def lane(self, agency: str) -> Lane:
+        """The lane of *agency*, an empty one at first."""
+        raw = self.get(LANE + agency)
+        return Lane.model_validate_json(raw) if raw is not None else Lane()
+
+    def save_lane(self, agency: str, lane: Lane) -> None:
+        """Keep the lane of *agency*."""
+        self.put(LANE + agency, lane.model_dump_json(exclude_defaults=True).encode())
+
+    def wake(self, key: str, due: datetime | None) -> None:
+        """Set the timer *key*, or cancel it."""
+        self.outcome.timers = [timer for timer in self.outcome.timers if timer.key != key]
+        if due is None:
+            self.outcome.cancels.append(key)
+        else:
+            self.outcome.cancels = [each for each in self.outcome.cancels if each != key]
+            self.outcome.timers.append(Timer(key, due))
+
+    def emit(self, event: Emit) -> None:
+        """Write an event."""
+        self.outcome.events.append(event)
+
+    def enter(self, entry: Entry) -> None:
+        """Write a custody entry."""
+        self.outcome.entries.append(entry)
+
+    def perform(self, effect: Effect) -> None:
+        """Ask for something outside, after the commit."""
+        self.outcome.effects.append(effect)

@@ -1,0 +1,114 @@
+"""A change of a delivery in the words of the topics and of the custody log; pure."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from contracts.events import DeliveryRecorded, OutcomeReported
+from contracts.referral import TipStatus
+from contracts.topics import DELIVERIES, OUTCOMES, STATUS
+from contracts.vocabulary import EntryKind
+from services.chassis.hop import Emit, Entry
+from services.notifier.decision import Change, Note, Report, Telling
+from services.notifier.delivery import Delivery
+
+ENTRY_KINDS: dict[str, EntryKind] = {
+    "attempted": EntryKind.DELIVERY_ATTEMPTED,
+    "delivered": EntryKind.DELIVERY_DELIVERED,
+    "acknowledged": EntryKind.DELIVERY_ACKNOWLEDGED,
+    "closed": EntryKind.DELIVERY_CLOSED,
+    "nacked": EntryKind.DELIVERY_CLOSED,
+    "withdrawn": EntryKind.DELIVERY_CLOSED,
+    "parked": EntryKind.DELIVERY_PARKED,
+    "escalated": EntryKind.DELIVERY_ESCALATED,
+    "expired": EntryKind.DELIVERY_ESCALATED,
+    "actioned": EntryKind.RECEIPT_CHECKED,
+    "question": EntryKind.RECEIPT_CHECKED,
+    "active_investigation": EntryKind.RECEIPT_CHECKED,
+    "receipt_ignored": EntryKind.RECEIPT_CHECKED,
+}
+"""The custody entry of each note; ``dispatched`` is told by ``hop.queued``."""
+
+RECEIPT_WORDS = frozenset({"acknowledged", "actioned", "closed", "nacked", "question", "active_investigation", "receipt_ignored"})
+
+
+def events(change: Change, now: datetime) -> Iterable[Emit]:
+    """Every event that tells of *change*."""
+    row = change.row
+    yield from (_delivery(row, note, now) for note in change.notes)
+    yield from (_outcome(row, report, now) for report in change.reports)
+    yield from (_status(row, telling, now) for telling in change.tellings)
+
+
+def entries(change: Change, *, actor: str | None = None) -> Iterable[Entry]:
+    """
+    Every custody entry that *change* needs.
+
+    Args:
+        actor: The agency, where its receipt caused the change.
+    """
+    for note in change.notes:
+        kind = ENTRY_KINDS.get(note.what)
+        if kind is not None:
+            yield _entry(change.row, kind, note, actor)
+
+
+def _entry(row: Delivery, kind: EntryKind, note: Note, actor: str | None) -> Entry:
+    tally: dict[str, object] = {"referral": str(row.referral_id), "agency": row.agency, "what": note.what}
+    if note.reason is not None:
+        tally["reason"] = note.reason
+    if note.what == "attempted":
+        tally["attempt"] = row.tries
+    if note.channel is not None:
+        tally["channel"] = note.channel.value
+    by = actor if note.what in RECEIPT_WORDS else None
+    return Entry(kind=kind.value, tip=str(row.tip_id), purpose="delivery of a referral", tally=tally, actor=by)
+
+
+def _delivery(row: Delivery, note: Note, now: datetime) -> Emit:
+    body = DeliveryRecorded(
+        referral_id=row.referral_id,
+        tip_id=row.tip_id,
+        version=row.version,
+        destination=row.agency,
+        what=note.what,
+        channel=note.channel,
+        attempt=row.tries,
+        reason=note.reason,
+        reference=row.case,
+        next_at=note.next_at,
+        at=now,
+    )
+    raw = body.model_dump_json(by_alias=True, exclude_none=True).encode()
+    return Emit(topic=DELIVERIES, key=str(row.referral_id), type="delivery/1", body=raw, tip=str(row.tip_id))
+
+
+def _outcome(row: Delivery, report: Report, now: datetime) -> Emit:
+    body = OutcomeReported(
+        referral_id=row.referral_id,
+        tip_id=row.tip_id,
+        version=row.version,
+        group_id=row.group,
+        destination=row.agency,
+        what=report.what,
+        nack=report.nack,
+        outcome=report.outcome,
+        moved_to=report.moved_to,
+        at=now,
+    )
+    raw = body.model_dump_json(by_alias=True, exclude_none=True).encode()
+    return Emit(topic=OUTCOMES, key=row.group, type="outcome/1", body=raw, tip=str(row.tip_id))
+
+
+def _status(row: Delivery, telling: Telling, now: datetime) -> Emit:
+    """What the sender is told: the kind of destination, never its name or its case number."""
+    body = TipStatus(
+        status=telling.status,
+        reference=row.reference,
+        tip_id=row.tip_id,
+        destination=row.kind.value,
+        outcome=telling.outcome,
+        text=telling.text,
+        at=now,
+    )
+    raw = body.model_dump_json(by_alias=True, exclude_none=True).encode()
+    return Emit(topic=STATUS + row.partner, key=row.reference, type="tip-status/1", body=raw, tip=str(row.tip_id))

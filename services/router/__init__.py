@@ -1,0 +1,1 @@
+"""Router: which agencies must have a tip, by rules that are rows of data, and what follows from their answers."""

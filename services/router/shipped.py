@@ -1,0 +1,77 @@
+"""
+The shipped demo set of agencies, derived from the registry so that it never drifts from it.
+
+``python -m services.router.shipped > services/router/agencies.toml`` writes it
+anew. Every channel stays on this machine, and every name says so.
+"""
+
+import sys
+from collections.abc import Iterator
+
+from services.chassis.settings import ROOT
+from services.router.registry import Registry, hotline_ids, load_registry
+
+HOME = "SE"
+POLICE = ("SE", "NO", "DK", "FI")
+MARK = " (demo endpoint)"
+WEBHOOK = "http://127.0.0.1:8190/agencies/"
+SECRET = "env:VIDARE_DEMO_WEBHOOK_SECRET"  # noqa: S105 - a reference, not a secret
+PUSHED = ("police-se", "hotline-nl", "hotline-de-", "interpol-iccam", "takedown-se")
+"""Agencies that are also pushed to; a trailing hyphen means every id that begins so."""
+
+REGIONS = (("Nord", 9), ("Mitt", 9), ("Stockholm", 23), ("Öst", 11), ("Väst", 19), ("Syd", 18), ("Bergslagen", 11))
+"""Swedish police regions; the shares are invented: real ones must come from the police."""
+
+HEAD = """\
+# Who really receives: onboarding records of the shipped demo set (home SE).
+# Every channel ends on this machine. Written by services/router/shipped.py from registry.csv; do not edit here:
+# name a file of your own in VIDARE_AGENCIES.
+
+hold_countries = []
+"""
+
+OTHERS = (
+    ("interpol-ncb-se", "Interpol, National Central Bureau Stockholm", "interpol", "SE", "interpol-ncb", "police cooperation through the own bureau"),
+    ("interpol-iccam", "Interpol, content references by way of ICCAM", "interpol", None, "interpol-iccam", "content references of INHOPE members"),
+    ("europol", "Europol", "europol", None, "police", "clearing house for cases of several member states"),
+    ("cdn-cloudflare", "Cloudflare child safety desk", "provider", "US", "provider", "notice to the operator of a proxy"),
+    ("takedown-se", "Own takedown desk", "takedown", "SE", "hotline", "notice to providers in the home country"),
+    ("crawler-arachnid", "Project Arachnid", "crawler", "CA", "hotline", "list of addresses for the crawler"),
+)
+"""id, name, kind, country, profile, basis of what no registry row names."""
+
+
+def records(registry: Registry) -> Iterator[str]:
+    """Every record as a table of TOML, hotlines first."""
+    for row in registry.rows.values():
+        for agency, name in zip(hotline_ids(row.iso2, row.hotlines), row.hotlines, strict=True):
+            yield _record(agency, name, "hotline", row.iso2, "hotline", "INHOPE member or national hotline")
+    for iso2 in POLICE:
+        name = registry[iso2].police or iso2
+        yield _record(f"police-{iso2.lower()}", name, "police", iso2, "police", "competent national authority")
+    for other in OTHERS:
+        yield _record(*other)
+
+
+def text(registry: Registry) -> str:
+    """The whole file."""
+    return "\n".join([HEAD, *records(registry)])
+
+
+def _record(agency: str, name: str, kind: str, country: str | None, profile: str, basis: str) -> str:
+    pushed = any(agency == known or (known.endswith("-") and agency.startswith(known)) for known in PUSHED)
+    lines = ["[[agency]]", f'id = "{agency}"', f'name = "{name}{MARK}"', f'kind = "{kind}"']
+    if country:
+        lines.append(f'country = "{country}"')
+    lines += [f'profile = "{profile}"', f'basis = "{basis}"']
+    lines.append('channels = ["webhook", "topic"]' if pushed else 'channels = ["topic"]')
+    if pushed:
+        lines.append(f'webhook = {{ url = "{WEBHOOK}{agency}", secret = "{SECRET}", timeout_s = 15 }}')
+    lines.append("topic = {}")
+    if agency == f"police-{HOME.lower()}":
+        lines += ["regions = [", *(f'  {{ name = "{region}", weight = {weight} }},' for region, weight in REGIONS), "]"]
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text(load_registry(ROOT / "services" / "router" / "registry.csv")))

@@ -1,0 +1,3 @@
+"""Which modules of tests/support bring fixtures."""
+
+pytest_plugins = ["tests.support.broker"]

@@ -1,0 +1,84 @@
+"""The local broker: a real process that keeps its records through a kill."""
+
+import os
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from services.cli.broker import LocalBroker, status
+from services.cli.broker.wire import answers
+from services.chassis.settings import Settings
+
+TOPIC = "broker-test"
+
+
+def test_a_killed_broker_comes_back_on_its_port_with_its_records(tmp_path: Path) -> None:
+    """A record that was acknowledged before ``kill -9`` is read after the restart, at the same address."""
+    broker = LocalBroker(tmp_path)
+    try:
+        before = broker.start()
+        _publish(before, b"one")
+        killed = broker.pid
+        broker.kill()
+        assert not answers(before)
+
+        after = broker.start()
+
+        assert (after, [b"one"]) == (before, _read(after, count=1))
+        assert killed != broker.pid
+    finally:
+        last = broker.pid
+        broker.stop()
+    assert last is not None
+    assert not _exists(last)
+    assert not answers(before)
+
+
+def test_two_homes_have_two_brokers(kafka_broker: LocalBroker, tmp_path: Path) -> None:
+    """A second home gets a broker and ports of its own; stopping it leaves the first one alone."""
+    second = LocalBroker(tmp_path / "second")
+    try:
+        assert second.start() != kafka_broker.bootstrap
+    finally:
+        second.stop()
+
+    assert not second.running
+    assert answers(kafka_broker.bootstrap)
+
+
+def test_another_process_finds_the_broker_by_its_home(kafka_broker: LocalBroker) -> None:
+    """The state file alone is enough to find the broker; a start finds it running and starts no second one."""
+    again = LocalBroker(kafka_broker.home)
+
+    assert kafka_broker.pid == again.pid
+    assert kafka_broker.bootstrap == again.start()
+    assert kafka_broker.pid == again.pid
+    assert kafka_broker.bootstrap == status(Settings(home=kafka_broker.home, kafka=None)).bootstrap
+
+
+def _publish(bootstrap: str, value: bytes) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin.create_topics([NewTopic(TOPIC, num_partitions=1, replication_factor=1)])[TOPIC].result(timeout=20)
+    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all"})
+    producer.produce(TOPIC, value)
+    assert producer.flush(20) == 0
+
+
+def _read(bootstrap: str, *, count: int) -> list[bytes]:
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "broker-test", "auto.offset.reset": "earliest"})
+    consumer.subscribe([TOPIC])
+    try:
+        records = [consumer.poll(30) for _ in range(count)]
+        return [value for record in records if record is not None and (value := record.value()) is not None]
+    finally:
+        consumer.close()
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""What the tests need and nobody else: builders of values, brokers, receivers."""

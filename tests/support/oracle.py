@@ -1,0 +1,130 @@
+"""
+The oracle: what a foreign client (confluent-kafka, read_committed) sees, compared as sets.
+
+Nothing of the product is imported here, so that it cannot share a mistake with it.
+"""
+
+import collections
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One committed record."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, bytes]
+    timestamp_ms: int
+
+    def json(self) -> dict[str, Any]:
+        """The body."""
+        return json.loads(self.value or b"null")  # type: ignore[no-any-return]
+
+
+def publish(
+    kafka: str, records: Iterable[tuple[str, bytes | None, list[tuple[str, bytes]]]], *, key: bytes | None = None
+) -> int:
+    """Publish (topic, value, headers) triples and return how many the broker confirmed."""
+    failed: list[KafkaError] = []
+    sent = 0
+
+    def confirmed(error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            failed.append(error)
+
+    producer = Producer({"bootstrap.servers": kafka, "linger.ms": 5, "enable.idempotence": True})
+    for topic, value, headers in records:
+        while True:
+            try:
+                producer.produce(topic, value=value, key=key, headers=headers, on_delivery=confirmed)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        sent += 1
+        producer.poll(0)
+    producer.flush(60)
+    if failed:
+        raise AssertionError(f"{len(failed)} records were not confirmed: {failed[0]}")
+    return sent
+
+
+def topics_like(kafka: str, prefix: str) -> list[str]:
+    """Names of existing topics that begin with *prefix*."""
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": f"oracle-{uuid.uuid4()}"})
+    try:
+        return sorted(name for name in consumer.list_topics(timeout=20).topics if name.startswith(prefix))
+    finally:
+        consumer.close()
+
+
+class Reader:
+    """A read_committed reader of whole topics, from the beginning, that can go on later from where it was."""
+
+    def __init__(self, kafka: str, topics: Iterable[str]) -> None:
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": kafka,
+                "group.id": f"oracle-{uuid.uuid4()}",
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+                "fetch.wait.max.ms": 50,
+            }
+        )
+        names = set(topics)
+        known = self._consumer.list_topics(timeout=20).topics
+        places = [TopicPartition(name, number, 0) for name in names for number in known[name].partitions]
+        self._consumer.assign(places)
+
+    def poll(self, seconds: float) -> Iterator[Seen]:
+        """What arrives within *seconds*; returns early when something did."""
+        for message in self._consumer.consume(5_000, seconds):
+            if message.error():
+                continue
+            yield Seen(
+                topic=message.topic(),
+                partition=message.partition(),
+                offset=message.offset(),
+                key=message.key(),
+                value=message.value(),
+                headers=dict(message.headers() or []),
+                timestamp_ms=message.timestamp()[1],
+            )
+
+    def until(self, enough: Callable[[list[Seen]], bool], *, seconds: float, quiet: float = 2.0) -> list[Seen]:
+        """
+        Read until *enough* says so and then *quiet* seconds more (a duplicate would come late).
+
+        Raises:
+            AssertionError: *seconds* passed first; says how many were seen.
+        """
+        seen: list[Seen] = []
+        end = time.monotonic() + seconds
+        while not enough(seen):
+            if time.monotonic() > end:
+                raise AssertionError(f"only {len(seen)} records within {seconds} s")
+            seen.extend(self.poll(0.5))
+        calm = time.monotonic() + quiet
+        while time.monotonic() < calm:
+            seen.extend(self.poll(0.25))
+        return seen
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._consumer.close()
+
+
+def doubled(values: Iterable[object]) -> dict[object, int]:
+    """The values that came more than once, and how often."""
+    return {value: count for value, count in collections.Counter(values).items() if count > 1}
