@@ -43,7 +43,7 @@ def _closed(schema: Any) -> Any:
 def schema_of(document: Document) -> dict[str, Any]:
     """Return the published JSON Schema of *document*: what a producer may write."""
     made: dict[str, Any] = _closed(document.model.model_json_schema(by_alias=True))
-    return {"$schema": GenerateJsonSchema.schema_dialect, "$id": f"urn:vidare:{document.name}"} | made
+    return {"$schema": GenerateJsonSchema.schema_dialect, "$id": f"urn:vidare:schema:{document.name}"} | made
 
 
 def examples() -> dict[str, list[tuple[str, Any]]]:

@@ -42,8 +42,15 @@ def topic_template(topic: str) -> str:
 
 
 _TEMPLATES = tuple(
-    sorted({topic_template(topic.name) for topic in topics.all_topics(["any"], ["any"])} - {topics.CUSTODY})
+    sorted(
+        {
+            topic_template(topic.name)
+            for topic in topics.all_topics(["any"], ["any"])
+            if topic.name != topics.CUSTODY and not topic.name.startswith(topics.CHANGELOG)
+        }
+    )
 )
+"""Topics whose records are events; entries and state changes have no spans of their own."""
 
 # --- spans ----------------------------------------------------------------------------------------------------------
 

@@ -48,6 +48,11 @@ class Span(NamedTuple):
 class TransactionFailed(Exception):
     """A transaction did not commit, or nobody knows: its producer is of no further use."""
 
+    def __init__(self, what: str, *, by_records: bool = False) -> None:
+        super().__init__(what)
+        self.by_records = by_records
+        """True where the records themselves are to blame (too large): trying again will not help."""
+
 
 class TaskProducer(Protocol):
     """The one writer of a task: whoever starts the same id later fences this one."""

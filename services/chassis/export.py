@@ -26,6 +26,12 @@ BATCH_SPANS = 4_000
 EVERY_S = 0.5
 """How long a span may wait in an idle process; ``vidare tip`` shows a trace about that late."""
 
+ERROR = 300
+NO_ANSWER = 503
+LATER = (429, 502, 503, 504)
+"""Answers after which OTLP lets a client try again."""
+PAUSE_S = 0.2
+
 RESOURCE_SPANS_FIELD = b"\x0a"
 SCOPE_SPANS_FIELD = b"\x12"
 SPANS_FIELD = b"\x12"
@@ -154,18 +160,12 @@ class OtlpSink:
         """
         body = self.envelope(spans)
         for left in range(self._tries - 1, -1, -1):
-            try:
-                status = self._post(body)
-            except (OSError, HTTPException) as error:
-                self.close()
-                status, cause = 503, error
-            else:
-                cause = None
-            if status < 300:
+            status = self._posted(body)
+            if status < ERROR:
                 return
-            if status not in (429, 502, 503, 504) or not left:
-                raise ConnectionError(f"the collector answered {status}") from cause
-            time.sleep(0.2)
+            if status not in LATER or not left:
+                raise ConnectionError(f"the collector answered {status}")
+            time.sleep(PAUSE_S)
 
     def envelope(self, spans: Sequence[bytes]) -> bytes:
         """Serialise an ``ExportTraceServiceRequest`` around serialised *spans*."""
@@ -177,6 +177,13 @@ class OtlpSink:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _posted(self, body: bytes) -> int:
+        try:
+            return self._post(body)
+        except (OSError, HTTPException):
+            self.close()
+            return NO_ANSWER
 
     def _post(self, body: bytes) -> int:
         if self._connection is None:

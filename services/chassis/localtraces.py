@@ -173,7 +173,7 @@ def _service(held: mmap.mmap) -> str:
     if payload is None:
         return "unknown"
     names = {pair.key: pair.value.string_value for pair in Resource.FromString(payload).attributes}
-    return names.get("service.name", "unknown")
+    return str(names.get("service.name", "unknown"))
 
 
 def _local(span: Span, service: str) -> LocalSpan:
@@ -182,7 +182,7 @@ def _local(span: Span, service: str) -> LocalSpan:
         span_id=span.span_id.hex(),
         parent_id=span.parent_span_id.hex() or None,
         name=span.name,
-        kind=Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_").lower(),
+        kind=str(Span.SpanKind.Name(span.kind)).removeprefix("SPAN_KIND_").lower(),
         service=service,
         start_ns=span.start_time_unix_nano,
         end_ns=span.end_time_unix_nano,
@@ -203,7 +203,7 @@ def _value(value: AnyValue) -> Value:
         case "array_value":
             return [_value(item) for item in value.array_value.values]
         case _:
-            return value.string_value
+            return str(value.string_value)
 
 
 def _size(path: Path) -> int:

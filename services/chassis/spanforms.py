@@ -103,13 +103,13 @@ def any_value(value: Attribute) -> AnyValue:
 
 
 @lru_cache(maxsize=8_192)
-def attribute_bytes(key: str, value: str | float | tuple[str, ...], kind: type) -> bytes | None:
+def attribute_bytes(key: str, value: str | float | tuple[str, ...], kind: str) -> bytes | None:
     """
     Serialise one attribute so that it can be appended to a span; None if it may not be recorded.
 
-    *kind* is the value's type: it keeps 1, 1.0 and True apart in the cache.
+    *kind* names the value's type: it keeps 1, 1.0 and True apart in the cache.
     """
-    texts = value if isinstance(value, tuple) else (value,) if kind is str else ()
+    texts = value if isinstance(value, tuple) else (value,) if kind == "str" else ()
     if key not in telemetry.ATTRIBUTES or any(telemetry.forbidden_shape(str(text)) for text in texts):
         return None
     made: bytes = Span(attributes=[KeyValue(key=key, value=any_value(value))]).SerializeToString()

@@ -21,6 +21,7 @@ from services.chassis.tracecontext import TraceContext, fresh_context, process_s
 from services.chassis.tuning import Tuning, limit_of
 
 _NO_HEADERS: Mapping[str, bytes] = {}
+_LETTER = "vidare-dlq-"
 _HEADERS_ALLOWANCE = 1024
 """What the headers that we write weigh at most."""
 
@@ -203,7 +204,7 @@ class Writer:
 
     def _letter_headers(self, record: Record, reason: DeadReason, at: str) -> Headers:
         return [
-            *record.headers,
+            *(header for header in record.headers if not header[0].startswith(_LETTER)),
             (h.DLQ_REASON, reason.value.encode()),
             (h.DLQ_TOPIC, record.topic.encode()),
             (h.DLQ_PARTITION, str(record.partition).encode()),

@@ -38,6 +38,8 @@ class Place:
     port: int
     what: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
+    ready: str = "/ready"
+    """Path that answers 200 when it can work."""
 
 
 class Child:

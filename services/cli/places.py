@@ -2,9 +2,9 @@
 
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from services.chassis.settings import ROOT
+from services.chassis.settings import ROOT, Settings
 from services.cli.child import Place
 
 DOORS = {"intake": 8101, "geolocate": 8102, "router": 8103, "notifier": 8104, "custody": 8105}
@@ -52,4 +52,20 @@ def _service(name: str, mode: str, port: int, what: str, number: int = 0) -> Pla
 
 
 def _receiver(port: int) -> Place:
-    return Place("receiver", (sys.executable, str(RECEIVER)), port, "the demo agencies' webhooks", {"VIDARE_PORT": str(port)})
+    argv = (sys.executable, str(RECEIVER), "--port", str(port))
+    return Place("receiver", argv, port, "the demo agencies' webhooks: /agencies/<id>", ready="/live")
+
+
+def moved_receiver(settings: Settings, places: Sequence[Place]) -> dict[str, str]:
+    """
+    Return the environment that leads the shipped demo agencies to their receiver where its usual port is taken.
+
+    Their webhooks name the usual port, so a copy of the file that names the other one is written into the home.
+    """
+    port = next((place.port for place in places if place.name == "receiver"), RECEIVER_PORT)
+    if port == RECEIVER_PORT:
+        return {}
+    settings.home.mkdir(parents=True, exist_ok=True)
+    copy = settings.home.resolve() / "agencies.toml"
+    copy.write_text(settings.agencies_file.read_text().replace(f"127.0.0.1:{RECEIVER_PORT}/", f"127.0.0.1:{port}/"))
+    return {"VIDARE_AGENCIES": str(copy), "VIDARE_ALLOW_LOOPBACK": "on"}

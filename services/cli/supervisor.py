@@ -19,7 +19,7 @@ from typing import Self
 from services.chassis.errors import EX_CONFIG, Misconfigured
 from services.chassis.settings import ROOT, Settings
 from services.cli.child import Child, Place
-from services.cli.places import RECEIVER_PORT, mesh_places
+from services.cli.places import mesh_places, moved_receiver
 from services.cli.ports import Ports
 from services.cli.secrets import environment_of
 
@@ -54,7 +54,7 @@ class Mesh:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         places = mesh_places(workers, Ports(), receiver=settings.demo_agencies)
-        env = os.environ | environment_of(settings) | _receiver_address(places) | dict(extra or {})
+        env = os.environ | environment_of(settings) | moved_receiver(settings, places) | dict(extra or {})
         logs = settings.home.resolve() / "logs"
         self.children = [Child(place, env=env, cwd=ROOT, log=logs / f"{place.name}.log") for place in places]
         logs.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ class Mesh:
         waiting, end = list(self.children), time.monotonic() + within_s
         answers: dict[str, str] = {}
         while waiting and time.monotonic() < end and not self._halt.wait(TICK_S):
-            answers = {child.place.name: ready_answer(child.place.port) for child in waiting}
+            answers = {child.place.name: ready_answer(child.place) for child in waiting}
             waiting = [child for child in waiting if answers[child.place.name] != "ready"]
         if self.failed:
             raise Misconfigured(self.failed)
@@ -160,10 +160,10 @@ class Mesh:
             child.wait(KILLED_S)
 
 
-def ready_answer(port: int) -> str:
+def ready_answer(place: Place) -> str:
     """Ask a process whether it can work: ``ready``, or what it says is wrong."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=2) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"http://127.0.0.1:{place.port}{place.ready}", timeout=2) as answer:  # noqa: S310 - loopback
             return "ready" if answer.status == 200 else f"status {answer.status}"  # noqa: PLR2004
     except urllib.error.HTTPError as error:
         with contextlib.closing(error):
@@ -178,8 +178,3 @@ def _spoken(code: int) -> str:
     with contextlib.suppress(ValueError):
         return f"by {signal.Signals(-code).name}"
     return f"by signal {-code}"
-
-
-def _receiver_address(places: list[Place]) -> dict[str, str]:
-    port = next((place.port for place in places if place.name == "receiver"), RECEIVER_PORT)
-    return {} if port == RECEIVER_PORT else {"VIDARE_DEMO_RECEIVER": f"http://127.0.0.1:{port}"}

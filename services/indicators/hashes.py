@@ -45,9 +45,7 @@ def _as_hex(algorithm: HashAlgorithm, text: str) -> str | None:
 def _decoded(text: str) -> str | None:
     try:
         return base64.b32decode(text, casefold=True).hex()
-    except binascii.Error:
-        return None
-    except ValueError:
+    except (binascii.Error, ValueError):
         return None
 
 

@@ -24,12 +24,16 @@ MIN_HEX = 16
 HASH_LENGTHS = frozenset({32, 40, 64, 96, 128, 288})
 """Hex lengths of digests: one of them begins like a picture by chance once in millions, and must not be refused for it."""
 
+PHOTODNA_BASE64 = 192
+"""The same for the one digest that is usually sent in base64."""
+
 _BASE64_RUN = re.compile(r"[A-Za-z0-9+/]{%d,}" % MIN_BASE64)
 _HEX_RUN = re.compile(r"[0-9a-fA-F]{%d,}" % MIN_HEX)
-_HEX_PAIRS = re.compile(r"(?:(?:0x|\\x|%|=)?[0-9a-fA-F]{2}(?:[\s:,;-]{1,2}|(?=0x|\\x|%|=))){7,}(?:0x|\\x|%|=)?[0-9a-fA-F]{2}")
+_HEX_PAIRS = re.compile(r"[0-9a-fA-F]{2}(?:(?:[\s:,;-]{1,2}(?:0x|\\x)?|0x|\\x|%|=)[0-9a-fA-F]{2}){7,}")
 _NOT_HEX = re.compile(r"0x|[^0-9a-fA-F]")
 _URLSAFE = str.maketrans("-_", "+/")
-_GAPS = re.compile(r"[\s\"'\\>|,]+")
+_GAPS = "\"'\\>|,"
+"""What stands between the pieces of a wrapped or quoted run, besides space."""
 
 _DATA_URI = re.compile(
     r"(?<![a-z0-9])data:(?:\s*[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+*-]+\s*(?:;\s*[a-z0-9_.+-]+(?:=[^;,\s]*)?\s*)*;\s*base64\s*,"
@@ -39,11 +43,18 @@ _DATA_URI = re.compile(
     re.IGNORECASE,
 )
 
-_INSIDE = re.compile(
-    r"/9j/(?:4AAQSkZJR|4[Q-T]..RXhpZ|2wBD|7gAOQWRvY|7QA|4gIcSUND)"
-    r"|iVBORw0KGgo|R0lGODdh|R0lGODlh|UklGR.{6}(?:XRUJQ|BVkkg|dFQlA|QVZJI)|AAAA[A-Za-z0-9+/][GWm2]Z0eX[AB]"
-    r"|UEsDB[BAC]QA|N3q8ryccA|UmFyIRoHA|/Td6WFo|GkXfo(?:59ChoEB|wEAAAAAAA)"
-)
+_INSIDE = {
+    "/9j/": re.compile(r"/9j/(?:4AAQSkZJR|4[Q-T]..RXhpZ|2wBD|7gAOQWRvY|7QA|4gIcSUND)"),
+    "iVBORw0KGgo": re.compile("iVBORw0KGgo"),
+    "R0lGOD": re.compile(r"R0lGOD(?:dh|lh)"),
+    "UklGR": re.compile(r"UklGR.{6}(?:XRUJQ|BVkkg)"),
+    "Z0eX": re.compile(r"AAAA[A-Za-z0-9+/][GWm2]Z0eX[AB]"),
+    "UEsDB": re.compile(r"UEsDB[BAC]QA"),
+    "N3q8ryccA": re.compile("N3q8ryccA"),
+    "UmFyIRoHA": re.compile("UmFyIRoHA"),
+    "/Td6WFo": re.compile("/Td6WFo"),
+    "GkXfo": re.compile(r"GkXfo(?:59ChoEB|wEAAAAAAA)"),
+}
 """Long magics as base64 spells them: so long that prose, wrapped or glued together, does not hold one by chance."""
 
 _RAW = re.compile(r"\x89PNG\r\n\x1a\n|\xff\xd8\xff[\xc0-\xfe]|GIF8[79]a[\x00-\xff]{2}[\x80-\xf7\x00]|PK\x03\x04|PK\x05\x06|\x00\x00..ftyp|\x1aE\xdf\xa3|\x1f\x8b\x08[\x00-\x1f]|7z\xbc\xaf'\x1c|Rar!\x1a\x07")
@@ -78,7 +89,14 @@ def _base64(text: str) -> bool:
     plain = text.translate(_URLSAFE) if "_" in text or "-" in text else text
     if any(_is_media_base64(match.group()) for match in _BASE64_RUN.finditer(plain)):
         return True
-    return bool(_INSIDE.search(_GAPS.sub("", plain)))
+    glued = _glued(plain)
+    return any(start in glued and bool(whole.search(glued)) for start, whole in _INSIDE.items())
+
+
+def _glued(text: str) -> str:
+    for gap in _GAPS:
+        text = text.replace(gap, "")
+    return "".join(text.split())
 
 
 def _is_media_base64(run: str, *, again: bool = True) -> bool:
@@ -87,7 +105,8 @@ def _is_media_base64(run: str, *, again: bool = True) -> bool:
         data = a2b_base64(head[: len(head) // 4 * 4] + _rest(head))
     except BinasciiError:
         return False
-    if magic_length(data):
+    found = magic_length(data)
+    if found > WEAK_BYTES or (found and len(run) != PHOTODNA_BASE64):
         return True
     inner = _BASE64_RUN.match(data.decode("latin-1")) if again else None
     return inner is not None and _is_media_base64(inner.group(), again=False)

@@ -12,12 +12,13 @@ LONGEST_TOLD_KEY = 64
 """Characters of an unknown field's name that a pointer may repeat; a longer one is somebody's text."""
 
 
-@dataclass(frozen=True, slots=True)
 class Refusal(Exception):
     """Why a submission is refused, and the JSON pointer of the field at fault (None: the whole body)."""
 
-    reason: RefusalReason
-    pointer: str | None = None
+    def __init__(self, reason: RefusalReason, pointer: str | None = None) -> None:
+        super().__init__(f"refused: {reason.value}")
+        self.reason = reason
+        self.pointer = pointer
 
 
 @dataclass(frozen=True, slots=True)

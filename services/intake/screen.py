@@ -9,7 +9,7 @@ a submission does not: a key twice, a number out of bounds, a lone surrogate
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from contracts.submission import MAX_DEPTH, MAX_SUBMISSION_BYTES
@@ -20,6 +20,9 @@ from services.intake.refusal import Refusal, pointer
 BOM = b"\xef\xbb\xbf"
 MAX_DIGITS = 15
 """Digits of an integer: below 2^53, so that every reader of JSON reads the same number."""
+
+BETWEEN = "\x00"
+"""Parts texts that are searched in one go: no encoding of media holds it."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -50,21 +53,39 @@ def screen(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_SUBMISSION_BYTES:
         raise Refusal(RefusalReason.TOO_LARGE)
     value = _parse(data)
-    fault = _walk(value, surrogates=b"\\u" in data)
-    if fault:
+    texts: list[str] = []
+    try:
+        stripped = _strip(value, texts, 1)
+        suspect = holds_media(BETWEEN.join(texts)) or (b"\\u" in data and bool(_SURROGATE.search("".join(texts))))
+    except _Odd:
+        suspect = True
+    if suspect and (fault := _walk(value)):
         raise fault
     if not isinstance(value, dict):
         raise Refusal(RefusalReason.INVALID_FIELD, "")
-    stripped: dict[str, Any] = without_nulls(value)
-    return stripped
+    return stripped  # type: ignore[no-any-return]
 
 
-def without_nulls(value: Any) -> Any:
-    """*value* without the fields that are null: null means absent. An item of a list stays."""
-    if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [without_nulls(item) for item in value]
+class _Odd(Exception):
+    """Something that only the careful walk can name."""
+
+
+def _strip(value: Any, texts: list[str], depth: int) -> Any:
+    """*value* without its null fields (null means absent; an item of a list stays), its texts gathered on the way."""
+    kind = type(value)
+    if kind is str:
+        texts.append(value)
+    elif kind is dict:
+        if depth > MAX_DEPTH:
+            raise _Odd
+        texts.extend(value)
+        return {key: _strip(item, texts, depth + 1) for key, item in value.items() if item is not None}
+    elif kind is list:
+        if depth > MAX_DEPTH:
+            raise _Odd
+        return [_strip(item, texts, depth + 1) for item in value]
+    elif kind is _BadNumber or kind is _Twice:
+        raise _Odd
     return value
 
 
@@ -76,15 +97,15 @@ def _parse(data: bytes) -> Any:
         raise Refusal(RefusalReason.NOT_JSON) from error
 
 
-def _walk(value: Any, *, surrogates: bool) -> Refusal | None:
-    """Look at every key and value; media outranks the first other fault in document order."""
+def _walk(value: Any) -> Refusal | None:
+    """Look at every key and value one by one; media outranks the first other fault in document order."""
     first: Refusal | None = None
     todo = [_Node(value, ())]
     while todo:
         node = todo.pop()
-        if len(node.path) > MAX_DEPTH:
+        if len(node.path) >= MAX_DEPTH and isinstance(node.value, (dict, list, _Twice)):
             return Refusal(RefusalReason.NOT_JSON)
-        fault = _fault(node, surrogates=surrogates)
+        fault = _fault(node)
         if fault and fault.reason is RefusalReason.MEDIA_REFUSED:
             return fault
         first = first or fault
@@ -92,28 +113,28 @@ def _walk(value: Any, *, surrogates: bool) -> Refusal | None:
     return first
 
 
-def _fault(node: _Node, *, surrogates: bool) -> Refusal | None:
+def _fault(node: _Node) -> Refusal | None:
     value = node.value
     if isinstance(value, str):
-        return _text_fault(value, node.path, surrogates=surrogates)
+        return _text_fault(value, node.path)
     if isinstance(value, _BadNumber):
         return Refusal(RefusalReason.INVALID_FIELD, pointer(node.path))
     if isinstance(value, _Twice):
-        return _keys_fault(node, [key for key, _ in value.pairs], surrogates) or Refusal(
-            RefusalReason.INVALID_FIELD, pointer((*node.path, value.key))
-        )
-    return _keys_fault(node, value, surrogates) if isinstance(value, dict) else None
+        twice = Refusal(RefusalReason.INVALID_FIELD, pointer((*node.path, value.key)))
+        return _keys_fault(node, [key for key, _ in value.pairs]) or twice
+    return _keys_fault(node, value) if isinstance(value, dict) else None
 
 
-def _keys_fault(node: _Node, keys: Any, surrogates: bool) -> Refusal | None:
-    faults = [fault for key in keys if (fault := _text_fault(key, node.path, surrogates=surrogates))]
+def _keys_fault(node: _Node, keys: Iterable[str]) -> Refusal | None:
+    """The worst fault among *keys*, told at their object: a key that is media must not be repeated."""
+    faults = [fault for key in keys if (fault := _text_fault(key, node.path))]
     return min(faults, key=lambda fault: fault.reason is not RefusalReason.MEDIA_REFUSED, default=None)
 
 
-def _text_fault(text: str, path: tuple[str | int, ...], *, surrogates: bool) -> Refusal | None:
+def _text_fault(text: str, path: tuple[str | int, ...]) -> Refusal | None:
     if holds_media(text):
         return Refusal(RefusalReason.MEDIA_REFUSED, pointer(path))
-    if surrogates and _SURROGATE.search(text):
+    if _SURROGATE.search(text):
         return Refusal(RefusalReason.INVALID_FIELD, pointer(path))
     return None
 

@@ -21,6 +21,9 @@ from services.notifier.verdicts import Verdict
 KEPT = timedelta(days=90)
 """How long an ended row is remembered, so that a late or double receipt meets what it answers."""
 
+KEPT_ACKNOWLEDGED = timedelta(days=400)
+"""How long a row is remembered whose agency acknowledged and never closed."""
+
 RETRY, LADDER, FOLLOW, FORGET = "retry", "ladder", "follow", "forget"
 """Names of a row's timers."""
 
@@ -145,6 +148,14 @@ def parked(change: Change, reason: str, now: datetime) -> None:
     change.notes.append(Note("parked", reason, next_at=now + PARKED_RETRY))
 
 
+def keeps_document(row: Delivery) -> bool:
+    """True while the bytes may have to be sent again; afterwards they are deleted."""
+    if row.ended or row.push is Push.NONE:
+        return False
+    followed = row.live and row.kind in FOLLOWED and row.follow_ups < len(FOLLOW_UPS)
+    return not row.acknowledged or (followed and row.life is Life.ACKNOWLEDGED)
+
+
 def due(row: Delivery) -> Change:
     """The time of the next attempt has come."""
     change = Change(row)
@@ -181,7 +192,7 @@ def followed_up(row: Delivery, now: datetime) -> Change:
     done = row.follow_ups + 1
     change.set(follow_ups=done)
     change.notes.append(Note("escalated", f"follow_up_{FOLLOW_UPS[done - 1] // timedelta(hours=1)}h"))
-    change.timers[FOLLOW] = _base(row) + FOLLOW_UPS[done] if done < len(FOLLOW_UPS) else None
+    change.timers[FOLLOW] = (row.acknowledged_at or now) + FOLLOW_UPS[done] if done < len(FOLLOW_UPS) else None
     if done == UNCHANGED and row.kind.value == "hotline" and row.priority in (Priority.P0, Priority.P1, Priority.P2):
         _report_once(change, Report("expired"))
     _send_again(change)
@@ -192,10 +203,6 @@ def _send_again(change: Change) -> None:
     if change.row.push in (Push.DONE, Push.WAITING, Push.PARKED):
         change.set(push=Push.QUEUED, counted=0, reason=None)
         change.timers[RETRY] = None
-
-
-def _base(row: Delivery) -> datetime:
-    return row.acknowledged_at or row.queued_at
 
 
 def _delivered(change: Change, channel: ChannelName, now: datetime) -> None:
@@ -216,6 +223,16 @@ def _report_once(change: Change, report: Report) -> None:
     if not change.row.expired:
         change.set(expired=True)
         change.reports.append(report)
+
+
+def removed(row: Delivery, now: datetime) -> Change:
+    """The agency is no longer onboarded: the row waits for it or a person, and the router finds another destination."""
+    change = Change(row)
+    if not (row.ended or row.acknowledged):
+        if row.push is not Push.NONE:
+            parked(change, "recipient_removed", now)
+        _report_once(change, Report("agency_removed"))
+    return change
 
 
 def superseded(row: Delivery, by: Action, now: datetime) -> Change:
@@ -259,7 +276,7 @@ def _acknowledge(change: Change, receipt: Receipt, now: datetime) -> None:
     change.notes.append(Note("acknowledged", "escalation_stood_down" if row.rungs else None))
     change.reports.append(Report("acknowledged"))
     change.tellings.append(Telling(StatusWord.ACKNOWLEDGED))
-    change.timers[LADDER] = None
+    change.timers |= {LADDER: None, FORGET: now + KEPT_ACKNOWLEDGED}
     change.stop_push()
     if row.live and row.kind in FOLLOWED and life is Life.ACKNOWLEDGED:
         change.timers[FOLLOW] = now + FOLLOW_UPS[0]

@@ -26,6 +26,8 @@ class Lane(Frozen):
     breaker: Breaker = Breaker()
     paced_to: AwareDatetime | None = None
     """Up to when the agreed rate is used up (generic cell rate algorithm)."""
+    wake: AwareDatetime | None = None
+    """When the lane's timer goes off; None: no timer is set."""
 
     def started(self, delivery: UUID, *, now: datetime, agency: Agency) -> "Lane":
         """The lane with one more attempt under way."""

@@ -110,12 +110,10 @@ def _counting(codes: tuple[str, ...], facts: TipFacts, lane: LaneKind) -> tuple[
     if any(code[0] in "UC" for code in codes):
         return tuple(code for code in codes if code[0] != "L")
     lowered = not LOWERS.isdisjoint(codes)
-    spam = not identifies(facts)
-    return tuple(
-        code
-        for code in codes
-        if not (lane == "person" and lowered and code[0] in BEATEN) and not (code == "L6" and not spam)
-    )
+    silent = BEATEN if lane == "person" and lowered else frozenset[str]()
+    counting = tuple(code for code in codes if code[0] not in silent and (code != "L6" or not identifies(facts)))
+    floor = any(code in FLOORS for code in counting)
+    return tuple(code for code in counting if not (floor and code in LOWERS))
 
 
 def _level(codes: tuple[str, ...], facts: TipFacts) -> Priority:

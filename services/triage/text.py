@@ -16,18 +16,21 @@ FILE = Path(__file__).with_name("phrases.toml")
 NOT_A_LANGUAGE = frozenset({"", "und", "mul", "zxx", "mis"})
 
 _GAPS = re.compile(r"[\W_]+")
-_INVISIBLE = dict.fromkeys(
-    [*range(0x300, 0x370), 0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
-)
+_INVISIBLE = re.compile("[\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 """Combining marks left after composition, soft hyphens, zero-width and direction marks: nothing a phrase contains."""
 
 
-def text_signals(text: str | None) -> tuple[str, ...]:
-    """Name the reason codes (``U1`` now, ``U2`` meeting, ``U3`` crisis) that *text* asks for."""
-    if not text:
+def text_signals(*texts: str | None) -> tuple[str, ...]:
+    """Name the reason codes (``U1`` now, ``U2`` meeting, ``U3`` crisis) that *texts* ask for."""
+    words = "|".join(_words(text) for text in texts if text)
+    if not words:
         return ()
-    words = _words(text)
-    return tuple(code for code, phrases in _phrases().items() if any(phrase in words for phrase in phrases))
+    known = set(words.split())
+    return tuple(
+        code
+        for code, phrases in _phrases().items()
+        if any(first in known and phrase in words for first, phrase in phrases)
+    )
 
 
 def language_unknown(language: str | None) -> bool:
@@ -43,8 +46,10 @@ def languages() -> frozenset[str]:
 
 
 def _words(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).translate(_INVISIBLE).casefold()
-    return f" {_GAPS.sub(' ', folded).strip()} "
+    """*text* in lower case, one space between words, before the first and after the last."""
+    if not text.isascii():
+        text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+    return f" {_GAPS.sub(' ', text.casefold()).strip()} "
 
 
 @cache
@@ -53,8 +58,9 @@ def _lists() -> tuple[dict[str, str | list[str]], ...]:
 
 
 @cache
-def _phrases() -> dict[str, tuple[str, ...]]:
+def _phrases() -> dict[str, tuple[tuple[str, str], ...]]:
+    """Per code: each phrase with its first word, which is cheap to look for."""
     found: dict[str, set[str]] = {}
     for entry in _lists():
         found.setdefault(str(entry["code"]), set()).update(_words(phrase) for phrase in entry["phrases"])
-    return {code: tuple(sorted(found[code])) for code in sorted(found)}
+    return {code: tuple((phrase.split()[0], phrase) for phrase in sorted(found[code])) for code in sorted(found)}

@@ -3,13 +3,13 @@
 import os
 from pathlib import Path
 
-import pytest
 from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
+from services.chassis.settings import Settings
 from services.cli.broker import LocalBroker, status
 from services.cli.broker.wire import answers
-from services.chassis.settings import Settings
 
 TOPIC = "broker-test"
 

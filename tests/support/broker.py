@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from services.cli.broker import LocalBroker, docker
@@ -60,8 +61,10 @@ def _started(broker: LocalBroker) -> Iterator[str]:
 
 
 def _container() -> Iterator[str]:
+    testcontainers_config.ryuk_disabled = True  # its image can't be pulled everywhere; the fixture stops what it starts
     ports = free_ports()
-    container = DockerContainer(docker.image()).with_bind_ports(ports.client, ("127.0.0.1", ports.client))
+    container = DockerContainer(docker.image())
+    container.ports[f"{ports.client}/tcp"] = ("127.0.0.1", ports.client)  # type: ignore[assignment] # docker-py's own form
     for key, value in container_environment(TEMPLATE.read_text(), ports).items():
         container = container.with_env(key, value)
     with container:

@@ -18,7 +18,6 @@ DAEMON_WITHIN_S = 2.0
 PULL_WITHIN_S = 60.0
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 20
-HEAP = "-Xms256m -Xmx512m"
 
 
 def image() -> str:
@@ -94,14 +93,14 @@ class DockerBroker:
         self._say(f"broker: the container {self.name} of {image()} is starting at {ports.bootstrap} ...")
         container = _docker(*run_arguments(self.name, image(), ports), timeout_s=30)
         if container is None:
-            raise Unavailable("Docker")  # noqa: EM101 - the name of the part, not a message
+            raise Unavailable("Docker")
         state = State(how="docker", bootstrap=ports.bootstrap, data=f"volume {self.name}", container=container)
         write_state(self.home, state)
 
     def _wait(self, bootstrap: str) -> None:
         wait_until(lambda: not self.running or answers(bootstrap), timeout_s=START_WITHIN_S, every_s=0.25)
         if not answers(bootstrap):
-            raise Unavailable("the Kafka container")  # noqa: EM101 - the name of the part, not a message
+            raise Unavailable("the Kafka container")
 
     def _remove(self) -> None:
         _docker("rm", "--force", self.name, timeout_s=30)
@@ -110,7 +109,7 @@ class DockerBroker:
 
 def run_arguments(name: str, of: str, ports: Ports) -> list[str]:
     """Return the arguments of ``docker`` that run the broker: the client port on loopback, the records in a volume."""
-    environment = container_environment(TEMPLATE.read_text(), ports) | {"KAFKA_HEAP_OPTS": HEAP}
+    environment = container_environment(TEMPLATE.read_text(), ports)
     settings = [word for key, value in sorted(environment.items()) for word in ("--env", f"{key}={value}")]
     publish = ["--publish", f"127.0.0.1:{ports.client}:{ports.client}"]
     return ["run", "--detach", "--name", name, "--volume", f"{name}:{CONTAINER_DATA}", *publish, *settings, of]
@@ -131,7 +130,7 @@ def _docker(*arguments: str, timeout_s: float) -> str | None:
         msg = "Docker is not installed"
         raise Misconfigured(msg)
     try:
-        done = subprocess.run(  # noqa: S603 - fixed arguments
+        done = subprocess.run(
             [path, *arguments], capture_output=True, text=True, check=False, timeout=timeout_s, stdin=subprocess.DEVNULL
         )
     except subprocess.TimeoutExpired:

@@ -1,5 +1,6 @@
 """A broker for this home: find the running one, or choose a way and start it."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +13,7 @@ from services.cli.broker.docker import DockerBroker
 from services.cli.broker.java import find_java
 from services.cli.broker.local import LocalBroker
 from services.cli.broker.say import Say, to_stderr
-from services.cli.broker.state import read_state
+from services.cli.broker.state import State, read_state
 from services.cli.broker.wire import answers, wait_until
 
 GIVEN_WITHIN_S = 10.0
@@ -54,11 +55,11 @@ def ensure_broker(settings: Settings, *, say: Say = to_stderr) -> Broker:
     Raises:
         Misconfigured: The named one does not answer, or none can be started; says what to do.
     """
-    running = None if settings.kafka else _running(settings)
-    if running is not None:
-        why = f"broker: {running.bootstrap}, because this home's broker runs already"
+    state = None if settings.kafka else _running(settings)
+    if state is not None:
+        why = f"broker: {state.bootstrap}, because this home's broker runs already"
         say(why)
-        return Broker(running.bootstrap, running.how or "java", owned=False, why=why, end=_nothing)
+        return Broker(_broker(state.how, settings, say).start(), state.how, owned=False, why=why, end=_nothing)
     choice = choose(settings.kafka, _before(settings), probes(say))
     say(choice.why)
     return _given(choice, settings.kafka) if settings.kafka else _started(choice, settings, say)
@@ -68,15 +69,25 @@ def status(settings: Settings) -> Status:
     """Say which broker this home has and whether it answers; starts nothing."""
     if settings.kafka:
         return Status(running=answers(settings.kafka), bootstrap=settings.kafka, how="given")
-    return _running(settings) or Status(running=False, bootstrap=None, how=None)
+    state = _running(settings)
+    if state is None:
+        return Status(running=False, bootstrap=None, how=None)
+    return Status(
+        running=answers(state.bootstrap),
+        bootstrap=state.bootstrap,
+        how=state.how,
+        pid=state.pid,
+        container=state.container,
+        data=state.data,
+    )
 
 
 def stop_broker(settings: Settings) -> bool:
     """Stop this home's broker, whoever started it; True if one was running."""
-    running = _running(settings)
-    if running is not None:
-        _broker(running.how, settings, to_stderr).stop()
-    return running is not None
+    state = _running(settings)
+    if state is not None:
+        _broker(state.how, settings, to_stderr).stop()
+    return state is not None
 
 
 def probes(say: Say) -> Probes:
@@ -89,18 +100,9 @@ def probes(say: Say) -> Probes:
     return Probes(docker=lambda: docker.why_not(say), java=java, jars=jars.has_jars, maven=jars.has_maven)
 
 
-def _running(settings: Settings) -> Status | None:
+def _running(settings: Settings) -> State | None:
     state = read_state(settings.home)
-    if state is None or not _broker(state.how, settings, to_stderr).running:
-        return None
-    return Status(
-        running=True,
-        bootstrap=state.bootstrap,
-        how=state.how,
-        pid=state.pid,
-        container=state.container,
-        data=state.data,
-    )
+    return state if state is not None and _broker(state.how, settings, to_stderr).running else None
 
 
 def _before(settings: Settings) -> Literal["java"] | None:
@@ -120,14 +122,10 @@ def _started(choice: Choice, settings: Settings, say: Say) -> Broker:
         broker = _broker(choice.how, settings, say)
         return Broker(broker.start(), choice.how, owned=True, why=choice.why, end=broker.stop)
     except Unavailable as error:  # Docker promised and did not keep it: the next way
-        second = choose(None, None, Probes(lambda: str(error), *_rest(probes(say))))
-        say(second.why)
-        local = LocalBroker(settings.home, say=say)
-        return Broker(local.start(), second.how, owned=True, why=second.why, end=local.stop)
-
-
-def _rest(of: Probes) -> tuple[Callable[[], int | None], Callable[[], bool], Callable[[], bool]]:
-    return of.java, of.jars, of.maven
+        failed = str(error)
+    second = choose(None, None, dataclasses.replace(probes(say), docker=lambda: failed))
+    say(second.why)
+    return _started(second, settings, say)
 
 
 def _broker(how: How | None, settings: Settings, say: Say) -> LocalBroker | DockerBroker:

@@ -79,11 +79,11 @@ def _fetch_into(folder: Path) -> None:
 def _copy_dependencies(target: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
-        msg = f"Kafka's jars are not in {cache()} and there is no Maven to fetch them: install maven (apt-get install maven)"
+        msg = f"Kafka's jars are not in {cache()} and there is no Maven to fetch them: apt-get install maven"
         raise Misconfigured(msg)
     command = [maven, "-q", "-B", "-Dstyle.color=never", "-f", str(POM), GOAL, f"-Djars={target}"]
     try:
-        done = subprocess.run(  # noqa: S603 - fixed arguments
+        done = subprocess.run(
             command, capture_output=True, text=True, check=False, timeout=FETCH_WITHIN_S, stdin=subprocess.DEVNULL
         )
     except subprocess.TimeoutExpired:

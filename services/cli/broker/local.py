@@ -145,7 +145,7 @@ class LocalBroker:
         arguments = ("format", "--ignore-formatted", "-t", _cluster_id(), "-c", str(self._properties))
         command = _command(java, jars, "kafka.tools.StorageTool", *arguments)
         with self.log.open("ab") as log:
-            done = subprocess.run(  # noqa: S603 - fixed arguments
+            done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, timeout=START_WITHIN_S
             )
         if done.returncode != 0:

@@ -52,7 +52,7 @@ def _command_line(pid: int) -> str:
     ps = shutil.which("ps")
     if ps is None:
         return ""
-    done = subprocess.run(  # noqa: S603 - fixed arguments
+    done = subprocess.run(
         [ps, "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=5
     )
     return done.stdout

@@ -9,6 +9,9 @@ from services.chassis.settings import ROOT
 DEPLOY = ROOT / "deploy" / "broker"
 TEMPLATE = DEPLOY / "server.properties.template"
 
+CLUSTER_ID = "MkxFNR96S-CyfihfdiY-AA"
+"""Of containers; a volume stays readable as long as it doesn't change. No two of these clusters ever talk."""
+
 CONTAINER_DATA = "/var/lib/kafka/data"
 """Where the public image keeps its logs, writable for its own user."""
 
@@ -45,7 +48,7 @@ def parse(text: str) -> dict[str, str]:
 def ports_of(properties: Mapping[str, str]) -> Ports | None:
     """Return the ports that a rendered file names; None if it names none."""
     ends = [listener.rpartition(":")[2] for listener in properties.get("listeners", "").split(",")]
-    if len(ends) != 2 or not all(end.isdigit() for end in ends):  # noqa: PLR2004 - one client port, one controller port
+    if len(ends) != 2 or not all(end.isdigit() for end in ends):
         return None
     return Ports(client=int(ends[0]), controller=int(ends[1]))
 
@@ -59,7 +62,8 @@ def container_environment(template: str, ports: Ports) -> dict[str, str]:
     inside = parse(render(template, ports, CONTAINER_DATA)) | {
         "listeners": f"PLAINTEXT://:{ports.client},CONTROLLER://127.0.0.1:{ports.controller}",
     }
-    return {f"KAFKA_{key.upper().replace('.', '_')}": value for key, value in inside.items()}
+    settings = {f"KAFKA_{key.upper().replace('.', '_')}": value for key, value in inside.items()}
+    return settings | {"CLUSTER_ID": CLUSTER_ID, "KAFKA_HEAP_OPTS": "-Xms256m -Xmx512m"}
 
 
 def read_ports(path: Path) -> Ports | None:

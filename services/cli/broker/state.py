@@ -10,8 +10,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from services.chassis.errors import Misconfigured
+from services.cli.broker.wire import wait_until
 
-LOCK_WITHIN = "another vidare is starting or stopping the broker of {home}; wait for it, or end it, and try again"
+LOCK_WITHIN_S = 120.0
+"""Longer than the slowest start of a broker; a process that dies gives its lock back at once."""
 
 
 class State(BaseModel):
@@ -56,19 +58,26 @@ def forget_state(home: Path) -> None:
 @contextlib.contextmanager
 def locked(home: Path) -> Iterator[None]:
     """
-    Let one process at a time start or stop the broker of *home*.
+    Let one process at a time start or stop the broker of *home*; the next one waits.
 
     Raises:
-        Misconfigured: Another process holds the lock.
+        Misconfigured: Another process kept the lock for longer than any start takes.
     """
     path = home / "broker" / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Misconfigured(LOCK_WITHIN.format(home=home)) from None
+        if not wait_until(lambda: _taken(handle), timeout_s=LOCK_WITHIN_S):
+            msg = f"another vidare is still starting or stopping the broker of {home}: wait for it or end it"
+            raise Misconfigured(msg)
         yield
     finally:
         os.close(handle)
+
+
+def _taken(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""One question in Kafka's own protocol: does a broker answer there, and is it ready to serve?"""
+"""One question in Kafka's own protocol: whether a broker answers at an address and is ready to serve."""
 
 import socket
 import struct

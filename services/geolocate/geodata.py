@@ -1,0 +1,205 @@
+"""
+Every database of a folder, opened, named, watched for newer files.
+
+A look-up always reads one whole set: a newer set takes its place in one step,
+and a file that turns out broken keeps the old one open and says so.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import maxminddb
+
+from contracts.events import Evidence, Network
+from services.chassis.errors import Misconfigured
+from services.chassis.settings import ROOT, Settings
+from services.geolocate.decision import ALARM_AFTER, STALE_AFTER, Looked
+from services.geolocate.networks import Networks, load_networks
+from services.geolocate.source import BrokenDatabase, Source, open_source, signature_of
+from services.indicators.reserved import DOCUMENTATION, as_number, reserved_reason
+
+SHIPPED = ROOT / "services" / "geolocate" / "data"
+DEMO = ROOT / "deploy" / "demo" / "geodata"
+
+_ORDER = ("ipfire", "dbip", "whois")
+"""Who is heard first; candidates of a conflict are listed in this order."""
+
+_REMEMBERED = 65_536
+"""Addresses whose look-up a process keeps; about 30 MB at worst."""
+
+
+class OpenSet:
+    """The databases and lists of one moment; never changes, remembers its look-ups for as long as it lives."""
+
+    def __init__(self, sources: tuple[Source, ...], networks: Networks) -> None:
+        """Name builds and digest of what is open."""
+        self.sources = sources
+        self.networks = networks
+        self.builds = {source.name: source.built_text or "undated" for source in sources}
+        joined = "".join(sorted(source.digest for source in sources))
+        self.digest = f"sha256:{hashlib.sha256(joined.encode()).hexdigest()}"
+        self._real = [source for source in sources if not source.test]
+        self._test = [source for source in sources if source.test]
+        self.look_up = lru_cache(maxsize=_REMEMBERED)(self._look_up)
+
+    def _look_up(self, ip: str) -> Looked:
+        reason = reserved_reason(ip)
+        if reason is not None and not (reason == DOCUMENTATION and self._test):
+            return Looked(reserved=reason)
+        asked = self._real if reason is None else self._test
+        evidence = []
+        network: Network | None = None
+        for source in asked:
+            try:
+                says = source.country(ip) if source.country else None
+                network = network or (source.network(ip) if source.network else None)
+            except (maxminddb.InvalidDatabaseError, ValueError):
+                continue
+            if says is not None:
+                evidence.append(Evidence(source=source.name, says=says, built=source.built_text))
+        operator = self.networks.find(*as_number(ip), network.asn if network else None)
+        return Looked(tuple(evidence), network, operator)
+
+
+class Geodata:
+    """The set in use; `look_up` and `builds` read it, `refresh` replaces it when files changed."""
+
+    def __init__(self, folders: Iterable[Path], *, test: bool = False) -> None:
+        """Open every ``.mmdb`` of *folders*; synthetic ones only where *test* is true."""
+        self._folders = tuple(folders)
+        self._test = test
+        self._tried: dict[Path, tuple[int, int, int] | None] = {}
+        self._listed: tuple[object, ...] = ()
+        self.problems: dict[Path, str] = {}
+        """Files that could not be opened, with the reason; the old one of the same name stays in use."""
+        self.current = OpenSet((), Networks())
+        self.refresh()
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Geodata":
+        """
+        The databases that *settings* name.
+
+        Raises:
+            Misconfigured: The folder is missing.
+        """
+        folder = settings.geodata_folder
+        if not folder.is_dir():
+            raise Misconfigured(f"geodata folder {folder} is missing; set VIDARE_GEODATA or run 'vidare geodata update'")
+        test = settings.test_networks == "on"
+        return cls(_folders(folder, test=test), test=test)
+
+    @property
+    def ready(self) -> bool:
+        """True while at least one source says countries."""
+        return any(source.country for source in self.current.sources)
+
+    def look_up(self, ip: str) -> Looked:
+        """What the set in use says of the canonical address *ip*."""
+        return self.current.look_up(ip)
+
+    def refresh(self) -> bool:
+        """Open what is new or changed on disk; True if the set in use is another one now."""
+        paths = [path for folder in self._folders for path in sorted(folder.glob("*.mmdb"))]
+        lists = [folder / name for folder in self._folders for name in ("networks.toml", "tor-exits.txt")]
+        seen = {path: _signature(path) for path in (*paths, *lists)}
+        listed = tuple(sorted(seen.items(), key=str))
+        if listed == self._listed:
+            return False
+        self._listed = listed
+        sources = [source for path in paths if (source := self._opened(path, seen[path])) is not None]
+        self.problems = {path: reason for path, reason in self.problems.items() if path in seen}
+        kept = [source for source in sources if self._test or not source.test]
+        self.current = OpenSet(_named(kept), self._networks())
+        return True
+
+    def _opened(self, path: Path, signature: tuple[int, int, int] | None) -> Source | None:
+        old = next((source for source in self.current.sources if source.path == path), None)
+        if old is not None and old.signature == signature:
+            return old
+        if self._tried.get(path) == signature and path in self.problems:
+            return old
+        self._tried[path] = signature
+        try:
+            made = open_source(path)
+        except BrokenDatabase as error:
+            self.problems[path] = f"{error}{'; the old one stays in use' if old else ''}"
+            return old
+        self.problems.pop(path, None)
+        return made
+
+    def _networks(self) -> Networks:
+        try:
+            made = load_networks((SHIPPED, *(folder for folder in self._folders if folder != SHIPPED)))
+        except (Misconfigured, OSError, ValueError) as error:
+            if not self.current.networks.by_asn:
+                raise
+            self.problems[Path("networks.toml")] = f"{error}; the old list stays in use"
+            return self.current.networks
+        return made
+
+    def status(self, today: date) -> list[dict[str, Any]]:
+        """One row per source for ``vidare geodata status``, and one per problem."""
+        rows = [_row(source, today) for source in self.current.sources]
+        broken = [{"source": path.stem, "path": str(path), "problem": reason} for path, reason in self.problems.items()]
+        return rows + broken
+
+
+def _folders(folder: Path, *, test: bool) -> tuple[Path, ...]:
+    """The folder, and the demo's synthetic set where tests are on and the folder has none of its own."""
+    if not test or folder == DEMO:
+        return (folder,)
+    for path in sorted(folder.glob("*.mmdb")):
+        try:
+            if open_source(path).test:
+                return (folder,)
+        except BrokenDatabase:
+            continue
+    return folder, DEMO
+
+
+def _signature(path: Path) -> tuple[int, int, int] | None:
+    try:
+        return signature_of(path)
+    except OSError:
+        return None
+
+
+def _named(sources: list[Source]) -> tuple[Source, ...]:
+    """Sources in the order in which they are heard; a lone synthetic one is called ``test``."""
+    lone = sum(1 for source in sources if source.test and source.country) == 1
+    for source in sources:
+        if source.test:
+            source.name = "test" if lone and source.country else _test_name(source.path)
+
+    def rank(source: Source) -> tuple[int, str]:
+        plain = source.name.removeprefix("test-")
+        return (_ORDER.index(plain) if plain in _ORDER else len(_ORDER), source.name)
+
+    return tuple(sorted(sources, key=rank))
+
+
+def _test_name(path: Path) -> str:
+    stem = path.stem.lower()
+    return stem if stem.startswith("test") else f"test-{stem}"
+
+
+def _row(source: Source, today: date) -> dict[str, Any]:
+    age = (today - source.built) if source.built else None
+    state = "undated" if age is None else "alarm" if age > ALARM_AFTER else "stale" if age > STALE_AFTER else "fresh"
+    return {
+        "source": source.name,
+        "path": str(source.path),
+        "type": source.type,
+        "says": "country" if source.country else "network",
+        "built": source.built_text,
+        "age_days": age.days if age is not None else None,
+        "state": state,
+        "digest": source.digest,
+        "from": source.description,
+        "test": source.test,
+    }

@@ -1,0 +1,37 @@
+"""The closed lists that the URL parser reads, from data files that name their source and date."""
+
+from functools import cache
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent / "data"
+
+
+@cache
+def _rows(name: str) -> frozenset[str]:
+    lines = (_FOLDER / f"{name}.txt").read_text("utf-8").splitlines()
+    return frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+
+
+def _parents(host: str) -> list[str]:
+    """*host* and every name above it, down to two labels."""
+    labels = host.split(".")[-6:]
+    return [".".join(labels[i:]) for i in range(max(1, len(labels) - 1))]
+
+
+def is_redirector(host: str) -> bool:
+    """True for shorteners and link hubs."""
+    return not _rows("redirectors").isdisjoint(_parents(host))
+
+
+def is_messenger(host: str, path: str) -> bool:
+    """True where host and path name a room or a person of a messenger."""
+    rows = _rows("messengers")
+    first = path.split("/", 2)[1].lower() if path.count("/") else ""
+    return any(name in rows or f"{name}/{first}" in rows for name in _parents(host))
+
+
+def is_tracking(parameter: str) -> bool:
+    """True for a query parameter that says who sent the link, not what it shows."""
+    name = parameter.lower()
+    rows = _rows("tracking")
+    return name in rows or f"{name.partition('_')[0]}_*" in rows and "_" in name

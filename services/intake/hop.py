@@ -1,0 +1,87 @@
+"""
+The intake hop: reads what senders wrote, and ends every record of it in words.
+
+A task is a partner: both of its inboxes, one store, one changelog. A record
+gives exactly one status, whatever its bytes are.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from contracts import topics
+from contracts.onboarding import Partner
+from contracts.submission import MAX_SUBMISSION_BYTES
+from contracts.vocabulary import RefusalReason
+from services.chassis.hop import Input, Outcome, Record, TaskSpec, View
+from services.intake.check import Refused, accept, read, refused
+from services.intake.decision import Memory, Taken, decide_submission, first_guess
+from services.intake.outcomes import Case, accepted_outcome, refused_outcome, repeated_outcome
+from services.intake.refusal import Refusal
+from services.intake.rows import TIP, recall, tip_row
+
+VERSION = "1"
+
+
+class IntakeHop:
+    """`Hop` over the inboxes of *partners*; *key* makes group ids and digests."""
+
+    name = "intake"
+    untrusted = True
+    version = VERSION
+
+    def __init__(self, partners: Mapping[str, Partner], key: bytes) -> None:
+        self._partners = partners
+        self._key = key
+
+    def tasks(self) -> Sequence[TaskSpec]:
+        """One task per partner: its urgent inbox, its routine inbox."""
+        return [_task(partner) for partner in self._partners]
+
+    def decide(self, given: Input, view: View) -> Outcome:
+        """Accept, repeat or refuse one record, or forget a tip whose time is over."""
+        if given.timer is not None:
+            return _forget(given.timer.key, view)
+        record = given.record
+        return self._submission(record, given, view) if record is not None else Outcome()
+
+    def refuse_crashed(self, record: Record, given: Input | None = None) -> Outcome:
+        """Refuse a record that cannot be worked: it ended the process three times, or its event was too large."""
+        raise NotImplementedError
+
+    def _submission(self, record: Record, given: Input, view: View) -> Outcome:
+        case = Case(self._partners[partner_of(record.topic)], given.now, self._key)
+        data = record.value or b""
+        sent = read(data)
+        if isinstance(sent, Refused):
+            return refused_outcome(case, sent)
+        asked = sent.asked(case.partner.id)
+        memory = recall(view, asked)
+        try:
+            taken = decide_submission(asked, memory)
+        except Refusal as refusal:
+            tip = memory.known.tip_id if memory.known else first_guess(asked)
+            return refused_outcome(case, refused(data, refusal, asked.reference), tip)
+        accepted = accept(sent, taken, case.partner, case.now, case.key)
+        if taken.repeated:
+            return repeated_outcome(case, asked, taken, accepted)
+        return accepted_outcome(case, asked, Memory(memory.known, memory.earlier, taken.earlier), accepted)
+
+
+def partner_of(topic: str) -> str:
+    """Id of the partner whose inbox *topic* is."""
+    return topic.removeprefix(topics.INBOX).removesuffix(topics.URGENT)
+
+
+def _task(partner: str) -> TaskSpec:
+    return TaskSpec(
+        id=partner,
+        inputs=((topics.inbox(partner, urgent=True), 0, True), (topics.inbox(partner), 0, False)),
+        changelog=(f"{topics.CHANGELOG}intake-{partner}", 0),
+    )
+
+
+def _forget(key: str, view: View) -> Outcome:
+    from uuid import UUID
+
+    row = tip_row(view, UUID(key.removeprefix(TIP)))
+    references = row.references if row else ()
+    return Outcome(puts={key: None} | dict.fromkeys(references))

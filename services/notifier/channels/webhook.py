@@ -1,0 +1,180 @@
+"""
+The webhook channel: one signed POST, its end read within bounds.
+
+Never follows a redirect, never goes to a private address, never reads more
+than a receipt may hold, never waits longer than the agency's time-out, never
+raises for the outside's faults: every end is a value.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import aiohttp
+
+from contracts.onboarding import Agency, WebhookChannel
+from services.chassis.errors import Misconfigured
+from services.chassis.hop import Effect, Told
+from services.notifier.attempt import AttemptEnd, read_key, tell
+from services.notifier.channels.guard import MAY, AddressRefused, guarded_connector, public_only
+from services.notifier.channels.signing import headers
+from services.notifier.onboarded import Onboarded
+from services.notifier.receipts import LARGEST_BYTES
+from services.notifier.schedule import retry_after
+from services.notifier.verdicts import Fault, Verdict, of_status
+
+LARGEST_HEADER_BYTES = 8 * 1024
+USER_AGENT = "Vidare/1 (referral/1; standard-webhooks)"
+
+Observe = Callable[[str, str, float], None]
+"""Takes agency, end (a status class or a fault) and seconds: for metrics; never a URL."""
+
+
+def _unobserved(agency: str, end: str, seconds: float) -> None:
+    """Nobody counts."""
+
+
+class WebhookEffects:
+    """The `Effects` of the notifier's hop."""
+
+    def __init__(
+        self,
+        agencies: Onboarded,
+        secret: Callable[[str], str],
+        *,
+        may: MAY = public_only,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        observe: Observe = _unobserved,
+    ) -> None:
+        """
+        Wire the channel.
+
+        Args:
+            agencies: Who is called.
+            secret: Resolves secret references.
+            may: Tells whether an address may be connected to.
+            now: For the timestamp that is signed.
+            observe: Is told of every end.
+        """
+        self._agencies = agencies
+        self._secret = secret
+        self._may = may
+        self._now = now
+        self._observe = observe
+        self._sessions: dict[str, aiohttp.ClientSession] = {}
+
+    async def perform(self, effect: Effect) -> Told:
+        """Send the document of *effect* once and tell how it ended."""
+        agency_id, _, _ = read_key(effect.key)
+        agency = self._agencies.reachable(agency_id)
+        began = time.monotonic()
+        if agency is None or agency.webhook is None or not effect.body:
+            end = AttemptEnd(fault=Fault.INTERNAL)
+        else:
+            end = await self._attempt(agency, agency.webhook, effect)
+        self._observe(agency_id, end.fault or f"{(end.status or 0) // 100}xx", time.monotonic() - began)
+        return tell(effect.key, end)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for session in self._sessions.values():
+            await session.close()
+
+    async def _attempt(self, agency: Agency, hook: WebhookChannel, effect: Effect) -> AttemptEnd:
+        try:
+            async with asyncio.timeout(hook.timeout_s):
+                return await self._post(agency, hook, effect)
+        except TimeoutError:
+            return AttemptEnd(fault=Fault.TIMEOUT)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return AttemptEnd(fault=fault_of(error))
+        except Misconfigured:
+            return AttemptEnd(fault=Fault.INTERNAL)
+
+    async def _post(self, agency: Agency, hook: WebhookChannel, effect: Effect) -> AttemptEnd:
+        _, referral, _ = read_key(effect.key)
+        now = self._now()
+        sent = headers(hook, self._secret, referral, now, effect.body)
+        sent |= {"content-type": "application/json", "user-agent": USER_AGENT, "accept-encoding": "identity"}
+        session = self._session(agency.id, hook)
+        async with session.post(
+            hook.url, data=effect.body, headers=sent, allow_redirects=False, ssl=tls_context(hook)
+        ) as answer:
+            asked = retry_after(answer.headers.get("Retry-After"), now)
+            text = await _bounded_text(answer.content) if of_status(answer.status) is Verdict.DELIVERED else None
+            return AttemptEnd(
+                status=answer.status, retry_after_s=int(asked.total_seconds()) if asked else None, answer=text
+            )
+
+    def _session(self, agency: str, hook: WebhookChannel) -> aiohttp.ClientSession:
+        """One session per agency: no cookie, no proxy and no connection is shared with another."""
+        if agency not in self._sessions:
+            pin = hook.pinned_sha256
+            tls = aiohttp.Fingerprint(bytes.fromhex(pin.replace(":", ""))) if pin else True
+            self._sessions[agency] = aiohttp.ClientSession(
+                connector=guarded_connector(self._may, tls),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+                timeout=aiohttp.ClientTimeout(total=hook.timeout_s),
+                max_line_size=LARGEST_HEADER_BYTES,
+                max_field_size=LARGEST_HEADER_BYTES,
+            )
+        return self._sessions[agency]
+
+
+def tls_context(hook: WebhookChannel) -> ssl.SSLContext:
+    """The verification of *hook*: the system's or its own CA, the host's name, and our certificate where one is agreed."""
+    context = ssl.create_default_context(cafile=hook.ca)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if hook.client_cert is not None:
+        key = hook.client_key.removeprefix("file:") if hook.client_key else None
+        context.load_cert_chain(hook.client_cert, key)
+    return context
+
+
+def fault_of(error: BaseException) -> Fault:
+    """The closed word for what went wrong; the error's own text may hold an address and is not kept."""
+    causes = [error, *_causes(error)]
+    if any(isinstance(each, AddressRefused) for each in causes):
+        return Fault.REFUSED_ADDRESS
+    if any(isinstance(each, aiohttp.ServerFingerprintMismatch) for each in causes):
+        return Fault.PIN
+    if any(isinstance(each, ssl.SSLError | ssl.CertificateError | aiohttp.ClientSSLError) for each in causes):
+        return Fault.TLS
+    if isinstance(error, TimeoutError):
+        return Fault.TIMEOUT
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Fault.CONNECT
+    return Fault.PROTOCOL
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """What *error* was raised from, at any depth, groups of happy-eyeballs connects included."""
+    found: list[BaseException] = []
+    todo = [error]
+    while todo:
+        each = todo.pop()
+        inner = [each.__cause__, each.__context__, getattr(each, "os_error", None), *getattr(each, "exceptions", ())]
+        fresh = [cause for cause in inner if isinstance(cause, BaseException) and cause not in found]
+        found += fresh
+        todo += fresh
+    return found
+
+
+async def _bounded_text(content: aiohttp.StreamReader) -> str | None:
+    """Up to 64 kB of text; None for more, or for bytes that are no text. What is left unread closes the connection."""
+    read = bytearray()
+    while len(read) <= LARGEST_BYTES:
+        chunk = await content.read(LARGEST_BYTES + 1 - len(read))
+        if not chunk:
+            break
+        read += chunk
+    if len(read) > LARGEST_BYTES:
+        return None
+    try:
+        return read.decode()
+    except UnicodeDecodeError:
+        return None

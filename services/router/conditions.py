@@ -1,0 +1,166 @@
+"""
+Conditions as typed data: ``equals``, ``one_of``, ``at_least``, ``has`` on one fact; ``not``, ``any``, ``all``; ``matched``, ``unmatched``.
+
+A condition is compiled once into a function and keeps what it reads, so that
+a proof can enumerate every case that makes a difference.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.router.facts import Facts, Place
+from services.router.names import Fact, fact, getter
+
+Fired = Mapping[str, Sequence[Place | None]]
+"""Rules that matched so far, with the places they matched for."""
+Test = Callable[[Facts, Place | None, Fired], bool]
+Read = tuple[str, Any]
+"""A fact's name and one value that a condition compares it with."""
+
+OPERATORS = ("equals", "one_of", "at_least", "has")
+
+
+class Wrong(Exception):
+    """A condition that is not one; the text is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition: how it reads, what it reads, and its test."""
+
+    text: str
+    reads: frozenset[Read]
+    test: Test
+    rules: frozenset[str] = frozenset()
+    """Rules whose match it asks for."""
+
+
+def parse(data: Any, per: str) -> Condition:  # noqa: ANN401 - whatever TOML holds
+    """
+    The condition that *data* describes, for a rule that looks at each *per*.
+
+    Raises:
+        Wrong: An unknown fact, operator or value.
+    """
+    if not isinstance(data, dict):
+        raise Wrong("a condition must be a table such as { fact = \"kind\", equals = \"csam\" }")
+    if "fact" in data:
+        return _comparison(data, per)
+    if len(data) != 1:
+        raise Wrong("a condition has either fact and one operator, or exactly one of any, all, not, matched, unmatched")
+    word, inner = next(iter(data.items()))
+    if word in ("any", "all"):
+        return _several(word, inner, per)
+    if word == "not":
+        return _negation(parse(inner, per))
+    if word in ("matched", "unmatched"):
+        return _reference(word, inner)
+    raise Wrong(f"unknown condition {word!r}: known are fact, any, all, not, matched, unmatched")
+
+
+def every(conditions: Sequence[Condition]) -> Test:
+    """A test that all *conditions* pass."""
+    tests = tuple(condition.test for condition in conditions)
+
+    def test(facts: Facts, place: Place | None, fired: Fired) -> bool:
+        for one in tests:  # noqa: SIM110 - a generator costs twice the time on the hot path
+            if not one(facts, place, fired):
+                return False
+        return True
+
+    return test
+
+
+def _comparison(data: dict[str, Any], per: str) -> Condition:
+    name = data["fact"]
+    known = fact(name, per) if isinstance(name, str) else None
+    if known is None:
+        raise Wrong(f"unknown fact {name!r} for a rule that looks at each {per}")
+    operators = [key for key in data if key != "fact"]
+    if len(operators) != 1 or operators[0] not in OPERATORS:
+        raise Wrong(f"fact {name!r} needs exactly one of {', '.join(OPERATORS)}")
+    operator, value = operators[0], data[operators[0]]
+    _check(name, known, operator, value)
+    return Condition(f"{name} {operator} {_shown(value)}", frozenset(_reads(name, operator, value)), _test(name, operator, value))
+
+
+def _check(name: str, known: Fact, operator: str, value: Any) -> None:  # noqa: ANN401
+    fits = {
+        "word": operator in ("equals", "one_of"),
+        "yes_no": operator == "equals" and isinstance(value, bool),
+        "number": operator in ("equals", "at_least") and isinstance(value, int | float) and not isinstance(value, bool),
+        "set": operator == "has",
+    }[known.type]
+    if not fits:
+        raise Wrong(f"fact {name!r} ({known.type}) cannot be asked with {operator} = {_shown(value)}")
+    if operator == "one_of" and not (isinstance(value, list) and value):
+        raise Wrong(f"fact {name!r}: one_of needs a list of values")
+    for one in value if isinstance(value, list) else [value]:
+        if known.values and one not in known.values:
+            raise Wrong(f"fact {name!r} never is {one!r}; it is one of {', '.join(known.values)}")
+
+
+def _reads(name: str, operator: str, value: Any) -> list[Read]:  # noqa: ANN401
+    return [(name, one) for one in value] if operator == "one_of" else [(name, value)]
+
+
+def _test(name: str, operator: str, value: Any) -> Test:  # noqa: ANN401
+    of_place, read = getter(name)
+    compare: Callable[[Any], bool]
+    if operator == "equals":
+        compare = lambda found: bool(found == value)  # noqa: E731
+    elif operator == "one_of":
+        values = frozenset(value)
+        compare = lambda found: found in values  # noqa: E731
+    elif operator == "at_least":
+        compare = lambda found: bool(found >= value)  # noqa: E731
+    else:
+        compare = lambda found: value in found  # noqa: E731
+    if of_place:
+        return lambda facts, place, fired: place is not None and compare(read(place))
+    return lambda facts, place, fired: compare(read(facts))
+
+
+def _several(word: str, inner: Any, per: str) -> Condition:  # noqa: ANN401
+    if not (isinstance(inner, list) and inner):
+        raise Wrong(f"{word} needs a list of conditions")
+    parts = [parse(one, per) for one in inner]
+    tests = tuple(part.test for part in parts)
+    test: Test
+    if word == "all":
+        test = every(parts)
+    else:
+        test = lambda facts, place, fired: any(one(facts, place, fired) for one in tests)  # noqa: E731
+    return Condition(
+        f"{word}({'; '.join(part.text for part in parts)})",
+        frozenset().union(*(part.reads for part in parts)),
+        test,
+        frozenset().union(*(part.rules for part in parts)),
+    )
+
+
+def _negation(inner: Condition) -> Condition:
+    return Condition(
+        f"not {inner.text}", inner.reads, lambda facts, place, fired: not inner.test(facts, place, fired), inner.rules
+    )
+
+
+def _reference(word: str, rule: Any) -> Condition:  # noqa: ANN401
+    if not isinstance(rule, str):
+        raise Wrong(f"{word} needs the id of a rule")
+
+    def matched(_: Facts, place: Place | None, fired: Fired) -> bool:
+        places = fired.get(rule)
+        return bool(places) and (place is None or None in places or any(one is place for one in places))
+
+    test: Test = matched
+    if word == "unmatched":
+        test = lambda facts, place, fired: not matched(facts, place, fired)  # noqa: E731
+    return Condition(f"{word} {rule}", frozenset(), test, frozenset({rule}))
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "[" + ", ".join(map(_shown, value)) + "]" if isinstance(value, list) else str(value)

@@ -1,0 +1,318 @@
+"""
+Which agencies must have a tip, and why: values in, one value out.
+
+All matching rows are heard (collect), destinations are a set, suppressors come
+after, the default looks at what is left, and only then a row may close the
+tip. A decision ends as destinations, as ``px`` with a reason, or (in the hop,
+which knows the groups) as a sighting; never as nothing.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from contracts.events import TipLocated
+from contracts.onboarding import Partner
+from contracts.vocabulary import Priority
+from services.router import regions
+from services.router.asking import REVIEW, Ask, Asking, Miss, lane_kind
+from services.router.atlas import Atlas
+from services.router.facts import NEW, Facts, History, Place, facts_of, region_named
+from services.router.rulebook import Row, Rulebook
+from services.triage import Triage, triage
+
+ROUTINE = (Priority.P3, Priority.P4)
+HOME_ONLY = "home-only"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is the same for every tip."""
+
+    atlas: Atlas
+    book: Rulebook
+    partners: Mapping[str, Partner]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One agency that must have the tip, or ``review``."""
+
+    id: str
+    rules: tuple[str, ...]
+    why: tuple[tuple[str, str], ...]
+    """Rule id and text, as the agency reads it."""
+    priority: Priority
+    reasons: tuple[str, ...]
+    region: str | None = None
+    duty: bool = False
+    legality: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """One agency that must have it once the police have acknowledged, or after a time."""
+
+    to: Destination
+    police: str
+    police_only: bool
+    """No timer: only the police release it (P0 and P1)."""
+
+    @property
+    def after(self) -> str:
+        """In words."""
+        return f"released by {self.police}" if self.police_only else f"acknowledged by {self.police}, or 24 h"
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What one row said: matched, or the first condition that failed."""
+
+    rule: str
+    matched: bool
+    failed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Everything decided for one version of a tip."""
+
+    facts: Facts
+    triage: Triage
+    destinations: tuple[Destination, ...]
+    later: tuple[Later, ...]
+    suppressed: tuple[tuple[str, str], ...]
+    why_not: tuple[Miss, ...]
+    truth: tuple[Truth, ...]
+    priority: Priority
+    priority_reasons: tuple[str, ...]
+    px: str | None = None
+    deconflict: bool = False
+    candidate: str | None = None
+    """First country of a disagreement that a person must settle (R20), else the clock does."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Destination ids, sorted."""
+        return tuple(destination.id for destination in self.destinations)
+
+
+def route(located: TipLocated, world: World, history: History = NEW, *, now: datetime) -> Decision:
+    """
+    Decide where a located tip must go.
+
+    Args:
+        located: The tip and where its indicators point.
+        world: Registry, agencies, partners and rulebook.
+        history: What happened to this tip before.
+        now: UTC time of the decision.
+    """
+    tip = located.received
+    partner = world.partners.get(tip.partner)
+    vetted = partner is not None and partner.vetted
+    placed = any(verdict.country for verdict in located.jurisdiction.persons)
+    level = triage(tip.facts, vetted=vetted, now=now, located=placed, given=history.codes)
+    facts = facts_of(
+        located, triage=level, partner=partner, atlas=world.atlas, history=history, duty_services=world.book.duty_services
+    )
+    asking = Asking(facts, world.atlas, world.book)
+    truth = list(_collect(asking, world.book))
+    for agency in history.refer:
+        asking.named_by_person(agency)
+    suppressed = _suppress(asking, world.book, partner, truth)
+    if history.decided:
+        asking.asks = [ask for ask in asking.asks if ask.agency != REVIEW or ask.rule not in _LOOKED]
+    closed = _close(asking, world.book, truth, history)
+    px = "withdrawn" if tip.facts.withdrawn else closed
+    px = px or _test_only(asking, tip.facts.is_test)
+    return _decision(located, asking, level, history, tuple(truth), suppressed, px)
+
+
+_LOOKED = frozenset({"R07", "R15", "R16", "R17", "R20", "R21", "R26", "R33", "R34", "R39", "R40"})
+"""Rules whose question to a person is answered once a person has decided."""
+
+
+def _collect(asking: Asking, book: Rulebook) -> Iterator[Truth]:
+    for row in book.stages[0]:
+        yield _hear(asking, row)
+
+
+def _hear(asking: Asking, row: Row) -> Truth:
+    """Let one row ask, and say whether it matched."""
+    matched, failed = _matches(asking, row)
+    if not matched:
+        return Truth(row.id, False, failed)
+    asking.fired[row.id] = matched
+    if row.raw.route and row.kind == "destination" and row.per == "host":
+        asking.passed_over(row, matched)
+    asking.clauses(row, row.then, matched)
+    return Truth(row.id, True)
+
+
+def _matches(asking: Asking, row: Row) -> tuple[list[Place | None], str | None]:
+    """Places for which a row matches (None: the tip itself), else what failed first."""
+    places: Sequence[Place | None] = (None,)
+    if row.per != "tip":
+        places = asking.part(row.per)
+        if not places:
+            return [], f"no {row.per}"
+    matched: list[Place | None] = []
+    failed: str | None = None
+    for place in places:
+        condition = row.first_failed(asking.facts, place, asking.fired)
+        if condition is None:
+            matched.append(place)
+        else:
+            failed = failed or condition.text
+    return matched, failed
+
+
+def _suppress(asking: Asking, book: Rulebook, partner: Partner | None, truth: list[Truth]) -> list[tuple[str, str]]:
+    gone: list[tuple[str, str]] = []
+    for row in book.stages[1]:
+        matched, failed = _matches(asking, row)
+        removed = asking.remove(row, _leaving(asking, row, matched, partner)) if matched else []
+        gone += removed
+        if row.raw.keep and matched:
+            gone += [(ask.agency, row.id) for ask in asking.later if asking.kind_of(ask.agency) not in row.raw.keep]
+            asking.later = [ask for ask in asking.later if asking.kind_of(ask.agency) in row.raw.keep]
+        if matched:
+            asking.fired[row.id] = matched
+            asking.clauses(row, row.then, matched)
+        if removed:
+            asking.clauses(row, row.if_removed, (None,))
+        heard = bool(matched) and bool(removed or row.then or row.raw.sets)
+        truth.append(Truth(row.id, heard, None if heard else failed or "nothing asked for it"))
+    return gone
+
+
+def _leaving(asking: Asking, row: Row, matched: Sequence[Place | None], partner: Partner | None) -> list[Ask]:
+    """Asks that a suppressor takes away."""
+    raw = row.raw
+    if raw.keep:
+        return [ask for ask in asking.asks if asking.kind_of(ask.agency) not in raw.keep and ask.rule not in raw.spare]
+    leaving = []
+    for ask in asking.asks:
+        of_place = row.per == "tip" or any(ask.place is place for place in matched)
+        named = ask.target in raw.remove and of_place
+        held = "held" in raw.remove and asking.held(ask)
+        sender = "sender" in raw.remove and partner is not None and ask.agency == partner.agency
+        if named or held or sender:
+            leaving.append(ask)
+    return leaving
+
+
+def _close(asking: Asking, book: Rulebook, truth: list[Truth], history: History) -> str | None:
+    """The default, and then what ends a tip without a referral; returns the reason if something did."""
+    open_facts = asking.facts
+    if not asking.asks:
+        if history.decided:
+            truth += [Truth(row.id, False, "a person has decided") for row in (*book.stages[2], *book.stages[3])]
+            return "closed_by_person"
+        asking.facts = replace(open_facts, nothing_left=True)
+    truth += [_hear(asking, row) for row in book.stages[2]]
+    asking.facts = open_facts
+    px = None
+    for row in book.stages[3]:
+        said = _hear(asking, row)
+        truth.append(said)
+        if said.matched and row.raw.px and not history.refer:
+            px = px or row.raw.px
+    return px
+
+
+def _test_only(asking: Asking, is_test: bool) -> str | None:
+    """Keep a test tip from every agency that is not on this machine."""
+    live = asking.atlas.live if is_test else frozenset()
+    blocked = [ask for ask in asking.asks if ask.agency in live]
+    if not blocked:
+        return None
+    asking.asks = [ask for ask in asking.asks if ask.agency not in live]
+    asking.later = [ask for ask in asking.later if ask.agency not in live]
+    asking.misses += [Miss(agency, "test", "test_tip") for agency in sorted({ask.agency for ask in blocked})]
+    return None if asking.asks else "test"
+
+
+def _decision(
+    located: TipLocated,
+    asking: Asking,
+    level: Triage,
+    history: History,
+    truth: tuple[Truth, ...],
+    suppressed: list[tuple[str, str]],
+    px: str | None,
+) -> Decision:
+    asks = [] if px else asking.asks
+    by_agency: dict[str, list[Ask]] = {}
+    for ask in asks:
+        by_agency.setdefault(ask.agency, []).append(ask)
+    chosen = tuple(_destination(agency, by_agency[agency], asking, level, history, located) for agency in sorted(by_agency))
+    urgent = min(chosen, key=lambda one: one.priority, default=None)
+    return Decision(
+        facts=asking.facts,
+        triage=level,
+        destinations=chosen,
+        later=() if px else tuple(_later(asking, by_agency, level, history, located)),
+        suppressed=tuple(dict.fromkeys(pair for pair in suppressed if pair[0] not in by_agency)),
+        why_not=tuple(miss for miss in asking.misses if miss.agency not in by_agency),
+        truth=truth,
+        priority=urgent.priority if urgent else Priority.PX,
+        priority_reasons=urgent.reasons if urgent else level.codes,
+        px=px,
+        deconflict=asking.facts.known_case,
+        candidate=_candidate(asking, by_agency),
+    )
+
+
+def _destination(
+    agency: str, asks: Sequence[Ask], asking: Asking, level: Triage, history: History, located: TipLocated
+) -> Destination:
+    why = tuple(dict.fromkeys((ask.rule, ask.text) for ask in asks))
+    rules = tuple(sorted({rule for rule, _ in why}))
+    priority, reasons = _priority(agency, asking.atlas, level, history)
+    at_home = agency == asking.atlas.police_home
+    legality = HOME_ONLY if any(ask.target == "hotline-of" and ask.place in asking.fired.get("R31", ()) for ask in asks) else None
+    return Destination(
+        agency,
+        rules,
+        tuple(sorted(why)),
+        priority,
+        reasons,
+        region=_region(located, asking.atlas, priority) if at_home else None,
+        duty=at_home and priority is Priority.P0,
+        legality=legality,
+    )
+
+
+def _priority(agency: str, atlas: Atlas, level: Triage, history: History) -> tuple[Priority, tuple[str, ...]]:
+    kind = lane_kind(atlas, agency)
+    if kind is None:
+        found, reasons = level.level, level.codes
+    else:
+        found, reasons = level.for_kind(kind)
+    found = history.level or found
+    return (min(found, history.at_least) if history.at_least else found), reasons
+
+
+def _region(located: TipLocated, atlas: Atlas, priority: Priority) -> str | None:
+    tip = located.received
+    named = region_named(tip.facts, atlas)
+    record = atlas.agencies.get(atlas.police_home)
+    if named or record is None or priority not in ROUTINE:
+        return named
+    return regions.by_id(tip.tip_id, record.regions)
+
+
+def _later(
+    asking: Asking, now: Mapping[str, Sequence[Ask]], level: Triage, history: History, located: TipLocated
+) -> Iterator[Later]:
+    for ask in asking.later:
+        if ask.agency not in now:
+            to = _destination(ask.agency, [ask], asking, level, history, located)
+            yield Later(to, asking.atlas.police_home, asking.facts.urgent)
+
+
+def _candidate(asking: Asking, now: Mapping[str, Sequence[Ask]]) -> str | None:
+    if not any(ask.rule == "R20" for ask in now.get(REVIEW, ())):
+        return None
+    return next((place.standing.country for place in asking.facts.places if place.candidate), None)

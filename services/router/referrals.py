@@ -1,0 +1,208 @@
+"""The bytes of ``referral-routed/1``, ``decision/1``, ``review/1`` and ``tip-status/1``: built by hand, checked by the contract's models in the tests."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+import orjson
+
+from contracts.events import TipLocated
+from contracts.vocabulary import Action, Priority
+from services.chassis.hop import referral_id
+from services.router.asking import REVIEW
+from services.router.atlas import Atlas
+from services.router.decision import Decision, Destination
+from services.router.names import OF_PLACE, OF_TIP, getter
+from services.router.rulebook import Rulebook
+from services.triage import acknowledge_by
+
+EMPTY = orjson.Fragment(b"{}")
+
+LOOK_WITHIN = {
+    Priority.P0: timedelta(minutes=15),
+    Priority.P1: timedelta(minutes=30),
+    Priority.P2: timedelta(hours=4),
+    Priority.P3: timedelta(hours=72),
+    Priority.P4: timedelta(days=14),
+}
+"""By when a person should have looked; P1 is the field's rule for public urgency flags, the others are ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One referral to write."""
+
+    destination: Destination
+    action: Action
+    referral: UUID
+    replaces: str | None = None
+    related: Sequence[str] = ()
+    sightings: int = 1
+    via: Sequence[str] = ()
+
+
+class Words:
+    """Writes what one version of a tip becomes."""
+
+    def __init__(self, located: TipLocated, decision: Decision, version: int, *, atlas: Atlas, book: Rulebook, now: datetime) -> None:
+        self.located, self.decision, self.version = located, decision, version
+        self.now, self.atlas = now, atlas
+        self._book = {"id": book.id, "digest": book.digest}
+        self._shared = self._same_for_all()
+        self._content = orjson.Fragment(located.received.content.model_dump_json(by_alias=True).encode())
+
+    def referral(self, destination: str) -> UUID:
+        """Id of this version's referral to *destination*."""
+        return referral_id(self.located.received.tip_id, self.version, destination)
+
+    def routed(self, step: Step) -> bytes:
+        """``referral-routed/1``; a notice carries no content, its receiver has it."""
+        to = step.destination
+        told = step.action in (Action.NEW, Action.UPDATE)
+        return orjson.dumps(
+            {
+                **self._shared,
+                "referral_id": step.referral,
+                "action": step.action,
+                "replaces": step.replaces,
+                "destination": to.id,
+                "region": to.region,
+                "related": step.related,
+                "sightings": step.sightings,
+                "via": step.via or (self.located.received.partner,),
+                "priority": to.priority,
+                "priority_reasons": to.reasons,
+                "acknowledge_by": acknowledge_by(to.priority, self.now) if told else None,
+                "duty": to.duty,
+                "why": [{"rule": rule, "text": text} for rule, text in to.why],
+                "legality": to.legality,
+                "content": self._content if told else EMPTY,
+            }
+        )
+
+    def decided(self, sightings: Iterable[str]) -> bytes:
+        """``decision/1``: facts, digests and the truth of every rule."""
+        one, tip = self.decision, self.located.received
+        return orjson.dumps(
+            {
+                "schema": "decision/1",
+                **{"tip_id": tip.tip_id, "revision": tip.revision, "version": self.version, "group_id": tip.group_id},
+                "partner": tip.partner,
+                "decided_at": self.now,
+                "rulebook": self._book,
+                "builds": self.located.jurisdiction.builds,
+                "facts": facts_told(one),
+                "truth": [{"rule": said.rule, "matched": said.matched, "failed": said.failed} for said in one.truth],
+                "destinations": [
+                    {"id": to.id, "rules": to.rules, "priority": to.priority, "region": to.region} for to in one.destinations
+                ],
+                "later": later_told(one),
+                "suppressed": suppressed_told(one),
+                "why_not": why_not_told(one),
+                **{"priority": one.priority, "priority_reasons": one.priority_reasons},
+                "actionability": one.triage.actionability,
+                "px": one.px,
+                "sighting_of": list(sightings),
+            }
+        )
+
+    def asked(self, reasons: Sequence[str]) -> bytes:
+        """``review/1``: what a person must decide."""
+        tip = self.located.received
+        level = next(to.priority for to in self.decision.destinations if to.id == REVIEW)
+        return orjson.dumps(
+            {
+                "schema": "review/1",
+                "review_id": review_id(tip.tip_id, self.version),
+                **{"tip_id": tip.tip_id, "version": self.version, "group_id": tip.group_id, "partner": tip.partner},
+                **{"state": "open", "reasons": reasons, "priority": level},
+                "opened_at": self.now,
+                "decide_by": self.now + LOOK_WITHIN[level],
+            }
+        )
+
+    def status(self) -> bytes:
+        """``tip-status/1``: the sender learns the kinds of destinations, never their names."""
+        tip = self.located.received
+        return orjson.dumps(
+            {
+                "schema": "tip-status/1",
+                "status": "routed",
+                **{"reference": tip.reference, "tip_id": tip.tip_id, "revision": tip.revision},
+                "priority": self.decision.priority,
+                "destinations": sorted({kind_told(self.atlas, agency) for agency in self.decision.ids}),
+                "at": self.now,
+            }
+        )
+
+    def _same_for_all(self) -> dict[str, Any]:
+        tip, facts = self.located.received, self.located.received.facts
+        where = self.located.jurisdiction
+        return {
+            "schema": "referral-routed/1",
+            **{"tip_id": tip.tip_id, "revision": tip.revision, "version": self.version, "group": tip.group_id},
+            **{"is_test": facts.is_test, "kind": facts.kind, "partner": tip.partner, "reference": tip.reference},
+            **{"received_at": tip.received_at, "routed_at": self.now, "rulebook": self._book},
+            "actionability": self.decision.triage.actionability,
+            "deconflict": self.decision.deconflict,
+            "jurisdiction": {
+                "hosting": [
+                    {
+                        "country": verdict.country,
+                        "confidence": verdict.confidence,
+                        "evidence": [{"source": e.source, "says": e.says, "built": e.built} for e in verdict.evidence],
+                    }
+                    for verdict in where.hosting
+                ],
+                "flags": where.flags,
+            },
+            **{"status": self.decision.facts.status, "labels": facts.labels, "signals": facts.signals},
+            "known_to": [{"agency": case.agency, "case": case.case} for case in facts.known_to],
+            **{"preserve_until": facts.preserve_until, "share_with_police": facts.share_with_police},
+        }
+
+
+def review_id(tip: UUID, version: int) -> UUID:
+    """Id of the question to a person about one version of a tip."""
+    return uuid5(tip, f"review/{version}")
+
+
+def kind_told(atlas: Atlas, agency: str) -> str:
+    """An agency's kind, as senders are told."""
+    record = atlas.agencies.get(agency)
+    return record.kind.value if record else REVIEW
+
+
+def later_told(decision: Decision) -> list[dict[str, str]]:
+    """What waits for the police or its time."""
+    return [{"id": one.to.id, "rule": one.to.rules[0], "after": one.after} for one in decision.later]
+
+
+def suppressed_told(decision: Decision) -> list[dict[str, str]]:
+    """What a rule had asked for and another took away."""
+    return [{"id": agency, "rule": rule} for agency, rule in decision.suppressed]
+
+
+def why_not_told(decision: Decision) -> list[dict[str, str]]:
+    """Agencies that a rule would have had, and why not."""
+    return [{"id": miss.agency, "rule": miss.rule, "reason": miss.reason} for miss in decision.why_not]
+
+
+_TIP_GETTERS = tuple((name, getter(name)[1]) for name in OF_TIP)
+_PLACE_GETTERS = tuple((name, getter(f"host.{name}")[1]) for name in OF_PLACE)
+
+
+def facts_told(decision: Decision) -> dict[str, Any]:
+    """The flat facts by their names in the rulebook's vocabulary."""
+    facts = decision.facts
+    told: dict[str, Any] = {
+        name: sorted(found) if isinstance(found := read(facts), frozenset) else found for name, read in _TIP_GETTERS
+    }
+    told["places"] = [
+        {"part": place.part, "country": place.standing.country, "candidate": place.candidate}
+        | {name: read(place) for name, read in _PLACE_GETTERS}
+        for place in facts.places
+    ]
+    return told
