@@ -34,6 +34,8 @@ MOST_SIGNATURES = 16
 MODES = ("acknowledge", "accept", "slow", "fail", "gone", "busy", "silent")
 """What to play: take and acknowledge; take only; take late; 500; 410; 429; never answer."""
 
+FAILURES = {"fail": 500, "gone": 410, "busy": 429}
+
 
 class Refused(Exception):
     """The call is not a referral of the mesh; *status* says how to answer."""
@@ -55,7 +57,8 @@ class Keys:
         """Keys as text: ``whsec_`` base64 or plain; ``whpk_`` base64."""
         if not secret and not public:
             raise SystemExit("receiver: give --secret-env or --public-key-env, and set the variable it names")
-        return cls(_secret(secret) if secret else None, base64.b64decode(public.removeprefix("whpk_")) if public else None)
+        key = base64.b64decode(public.removeprefix("whpk_")) if public else None
+        return cls(_secret(secret) if secret else None, key)
 
 
 def _secret(text: str) -> bytes:
@@ -77,7 +80,8 @@ def verify(keys: Keys, headers: dict[str, str], body: bytes, now: float) -> UUID
         raise Refused(400, "webhook-id, webhook-timestamp and webhook-signature are needed") from None
     if abs(now - stamp) > TOLERANCE_S:
         raise Refused(401, "the timestamp is too far from our clock")
-    if len(signatures) > MOST_SIGNATURES or not any(_holds(keys, each, f"{name}.{stamp}.".encode() + body) for each in signatures):
+    signed = f"{name}.{stamp}.".encode() + body
+    if len(signatures) > MOST_SIGNATURES or not any(_holds(keys, each, signed) for each in signatures):
         raise Refused(401, "no signature holds")
     return referral
 
@@ -112,8 +116,8 @@ class Inbox:
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, check_same_thread=False)
         self._db.execute(
-            "CREATE TABLE IF NOT EXISTS inbox (webhook_id TEXT, agency TEXT, digest TEXT, body BLOB, attempts INTEGER, at REAL, "
-            "number INTEGER PRIMARY KEY, UNIQUE (agency, webhook_id))"
+            "CREATE TABLE IF NOT EXISTS inbox (number INTEGER PRIMARY KEY, agency TEXT, webhook_id TEXT, digest TEXT, "
+            "body BLOB, attempts INTEGER, at REAL, UNIQUE (agency, webhook_id))"
         )
 
     def take(self, agency: str, referral: UUID, body: bytes) -> str:
@@ -181,9 +185,9 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(refused.status, {"title": str(refused)})
 
     def do_GET(self) -> None:
-        """``/live``, or what an agency's inbox holds (ids only)."""
-        if self.path == "/live":
-            self._answer(200, {"live": True})
+        """``/live``, ``/ready``, or what an agency's inbox holds (ids only)."""
+        if self.path in {"/live", "/ready"}:
+            self._answer(200, {self.path[1:]: True})
             return
         try:
             self._answer(200, {"inbox": self.server.inbox.listed(self._agency())})
@@ -204,8 +208,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _play(self, agency: str, referral: UUID, body: bytes) -> None:
         mode = self.server.mode(agency)
-        if mode in {"fail", "gone", "busy"}:
-            self._answer({"fail": 500, "gone": 410, "busy": 429}[mode], {}, {"Retry-After": "2"} if mode == "busy" else {})
+        if mode in FAILURES:
+            self._answer(FAILURES[mode], {}, {"Retry-After": "2"} if mode == "busy" else {})
             return
         if mode in {"slow", "silent"}:
             time.sleep(3 if mode == "slow" else 3600)
@@ -220,7 +224,8 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, status: int, body: dict[str, object], headers: dict[str, str] | None = None) -> None:
         raw = json.dumps(body).encode()
         self.send_response(status)
-        for name, value in {"content-type": "application/json", "content-length": str(len(raw)), **(headers or {})}.items():
+        fixed = {"content-type": "application/json", "content-length": str(len(raw))}
+        for name, value in {**fixed, **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(raw)
@@ -233,11 +238,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run until interrupted."""
     parser = argparse.ArgumentParser(description="A reference receiver of referrals.")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8190)
-    parser.add_argument("--secret-env", default="VIDARE_DEMO_WEBHOOK_SECRET", help="variable that holds the HMAC secret")
+    parser.add_argument("--port", type=int, default=int(os.environ.get("VIDARE_PORT", "8190")))
+    parser.add_argument(
+        "--secret-env", default="VIDARE_DEMO_WEBHOOK_SECRET", help="variable that holds the HMAC secret"
+    )
     parser.add_argument("--public-key-env", help="variable that holds the mesh's Ed25519 public key")
     parser.add_argument("--inbox", default=":memory:", help="SQLite file of the inbox")
-    parser.add_argument("--mode", action="append", default=[], metavar="[AGENCY=]MODE", help=f"one of {', '.join(MODES)}")
+    parser.add_argument(
+        "--mode", action="append", default=[], metavar="[AGENCY=]MODE", help=f"one of {', '.join(MODES)}"
+    )
     given = parser.parse_args(arguments)
     modes = dict(each.split("=", 1) if "=" in each else ("*", each) for each in given.mode)
     if not set(modes.values()) <= set(MODES):

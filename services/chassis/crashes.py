@@ -71,8 +71,8 @@ class CrashLog:
         return suspect is not None and suspect.count >= self._limit and suspect.first <= offset
 
     def spare(self, spot: Spot) -> None:
-        """The condemned record is dealt with; those behind it are worked one by one."""
-        self._suspects[spot].count = self._limit - 1
+        """The condemned record is dealt with; those behind it start with a clean slate."""
+        self._suspects.pop(spot, None)
 
     def enter(self, spot: Spot, first: int) -> None:
         """Work on *spot* begins at offset *first*."""

@@ -12,7 +12,7 @@ from services.chassis.broker_port import Member, Span, Spot
 from services.chassis.hop import Record, TaskSpec
 from services.chassis.kafka_membership import KafkaMembership
 from services.chassis.kafka_producer import KafkaTaskProducer
-from services.chassis.kafka_reader import KafkaLaneReader, committed_reader, read_to
+from services.chassis.kafka_reader import KafkaLaneReader, close, committed_reader, read_to
 from services.chassis.tuning import Tuning
 
 Answer = TypeVar("Answer")
@@ -49,9 +49,10 @@ class KafkaBroker:
 
     async def stop(self) -> None:
         """Close."""
-        for client, close in ((self._asker, "stop"), (self._admin, "close")):
-            if client is not None:
-                await getattr(client, close)()
+        if self._asker is not None:
+            await close(self._asker)
+        if self._admin is not None:
+            await self._admin.close()
 
     def producer(self, transactional_id: str) -> KafkaTaskProducer:
         """A producer of its own for a task; not started."""

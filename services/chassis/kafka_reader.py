@@ -24,6 +24,16 @@ def committed_reader(bootstrap: str, tuning: Tuning, **options: object) -> Any:
     return AIOKafkaConsumer(**(base | options))
 
 
+async def close(client: Any) -> None:
+    """Stop a consumer; one that is stopped before its background task began raises a cancellation that is nobody's."""
+    try:
+        await client.stop()
+    except asyncio.CancelledError:
+        current = asyncio.current_task()
+        if current is not None and current.cancelling():
+            raise
+
+
 class KafkaLaneReader:
     """
     One lane of a process.
@@ -85,11 +95,13 @@ class KafkaLaneReader:
     async def stop(self) -> None:
         """Close."""
         if self._client is not None:
-            await self._client.stop()
+            await close(self._client)
 
 
 async def read_to(bootstrap: str, tuning: Tuning, spot: Spot, begin: int, end: int) -> AsyncIterator[Sequence[Record]]:
     """Committed records of *spot* from *begin* on, until the position reaches *end* (it may be a marker)."""
+    if begin >= end:
+        return
     client = committed_reader(bootstrap, tuning)
     await client.start()
     try:
@@ -100,4 +112,4 @@ async def read_to(bootstrap: str, tuning: Tuning, spot: Spot, begin: int, end: i
             got = await client.getmany(wanted, timeout_ms=1000, max_records=2000)
             yield got.get(wanted, [])
     finally:
-        await client.stop()
+        await close(client)

@@ -64,6 +64,11 @@ class MemoryBroker:
         """Make a topic."""
         self._topics[topic] = [_Log() for _ in range(partitions)]
 
+    @property
+    def topics(self) -> Sequence[str]:
+        """Topics that exist."""
+        return list(self._topics)
+
     def logs(self, topic: str) -> list[_Log]:
         """The partitions of *topic*; made on demand where the broker was told to."""
         if topic not in self._topics:

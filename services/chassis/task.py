@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from services.chassis.broker_port import Broker, Out, Spot, TransactionFailed
+from services.chassis.broker_port import Out, Spot, TransactionFailed
 from services.chassis.codec import epoch_ms
 from services.chassis.crashes import CrashLog
 from services.chassis.deadlimits import DeadLimits
@@ -58,6 +58,7 @@ class Task:
         self._here: dict[bool, bool] = {True: False, False: False}
         self._holds_gate = False
         self._stopping = False
+        self._broken = False
         self._failures = 0
         self._first_changes: dict[str, bytes | None] = {}
         self._crashes = CrashLog(
@@ -85,11 +86,12 @@ class Task:
             while not self._stopping:
                 if not await self._turn():
                     await self._wait()
-        except asyncio.CancelledError:
-            raise
         except BaseException as error:
+            if self._stopping and isinstance(error, asyncio.CancelledError):
+                raise
             if not _blames_records(error):
                 self._crashes.done({})
+            self._broken = True
             self._rt.failed(error)
         finally:
             self._release()
@@ -106,6 +108,8 @@ class Task:
         self.ready = True
         self.moved_at = time.monotonic()
         self._rt.lanes.own(self)
+        if self._rt.hop.untrusted:
+            self._sweeper.consumed(self.worked)
         logger().info("task ready", hop=group, task=self.spec.id)
 
     def _resume(self) -> None:
@@ -122,6 +126,7 @@ class Task:
         """
         self._stopping = True
         self._wake.set()
+        self._rt.gate.nudge()
         job = self._job
         if job is not None:
             if not self.ready:
@@ -131,8 +136,8 @@ class Task:
                 raise TransactionFailed(f"task {self.spec.id} did not end its transaction in {deadline_s} s")
         self._rt.lanes.drop(self)
         await self._effects.stop()
-        await (self._producer.stop() if self.ready else self._producer.kill())
-        self.close(clean=True)
+        await (self._producer.kill() if self._broken or not self.ready else self._producer.stop())
+        self.close(clean=not self._broken)
 
     def close(self, *, clean: bool) -> None:
         """Close the files."""
@@ -144,6 +149,10 @@ class Task:
     def positions(self, *, urgent: bool) -> Mapping[Spot, int]:
         """Partitions of one lane, and the next offset of each that is not in hand."""
         return {spot: self.taken[spot] for spot, lane in self._urgent.items() if lane == urgent}
+
+    def urgent(self, spot: Spot) -> bool:
+        """True if *spot* is of the urgent lane."""
+        return self._urgent[spot]
 
     def notice(self, spot: Spot, *, urgent: bool) -> None:
         """Records of *spot* are here; urgent ones close the gate until they are committed."""
@@ -166,6 +175,11 @@ class Task:
     def busy(self) -> bool:
         """True while records, effects or ends of effects are in hand."""
         return bool(self._hand[True] or self._hand[False] or self._tolds or len(self._effects)) or not self.idle
+
+    def overdue(self) -> bool:
+        """True if a timer is due that has not fired."""
+        due = self._timers.next_due()
+        return due is not None and due <= self._rt.now()
 
     def wake(self) -> None:
         """Look again (a clock was moved)."""
@@ -216,7 +230,7 @@ class Task:
         if not await self._fill(urgent=True, room=limit):
             self._release()
             return
-        while self._hand[True] and not self._stopping:
+        while self._hand[True] and not self._stopping and not self._full(draft):
             if self._slice(draft, urgent=True):
                 break
             await asyncio.sleep(0)
@@ -224,16 +238,23 @@ class Task:
     async def _decide_routine(self, draft: Draft) -> None:
         """Slices of work until the batch is full, nothing is here, or urgent records came."""
         tuning = self._rt.tuning
-        while draft.inputs < tuning.batch_records and draft.bytes < tuning.batch_bytes:
+        while not self._full(draft):
             if not await self._fill(urgent=False, room=tuning.batch_records - draft.inputs):
                 break
-            await self._rt.gate.routine() if not self._holds_gate else None
-            if self._stopping or self._holds_gate or self._slice(draft, urgent=False):
+            await self._rt.gate.routine(self._must_leave)
+            if self._must_leave() or self._slice(draft, urgent=False):
                 break
-        if draft.inputs and not self._holds_gate:
-            await self._rt.gate.routine()
+        if draft.inputs:
+            await self._rt.gate.routine(self._must_leave)
         if self._holds_gate:
             await self._decide_urgent(draft)
+
+    def _must_leave(self) -> bool:
+        return self._holds_gate or self._stopping
+
+    def _full(self, draft: Draft) -> bool:
+        tuning = self._rt.tuning
+        return draft.inputs >= tuning.batch_records or draft.bytes >= tuning.batch_bytes
 
     async def _fill(self, *, urgent: bool, room: int) -> bool:
         """Take records that are here, if there are none in hand."""
@@ -253,9 +274,8 @@ class Task:
     def _slice(self, draft: Draft, *, urgent: bool) -> bool:
         """About a millisecond of decisions; True if the transaction must end here."""
         hand = self._hand[urgent]
-        tuning = self._rt.tuning
-        until = time.monotonic_ns() + tuning.slice_ns
-        while hand and draft.inputs < tuning.batch_records and draft.bytes < tuning.batch_bytes:
+        until = time.monotonic_ns() + self._rt.tuning.slice_ns
+        while hand and not self._full(draft):
             if self._one(draft, hand[0], urgent=urgent):
                 return True
             if time.monotonic_ns() >= until:
@@ -306,6 +326,7 @@ class Task:
     async def _pause(self, error: Unavailable) -> None:
         """Hold nobody back while a dependency is down; what is in hand stays there."""
         self._release()
+        self._crashes.done(self.worked)
         pause = max(PAUSES_S[min(self._failures, len(PAUSES_S) - 1)], error.retry_after.total_seconds())
         self.paused, self._failures = error.what, self._failures + 1
         logger().warning("paused: something outside is down", task=self.spec.id, what=error.what, seconds=pause)

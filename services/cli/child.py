@@ -131,12 +131,13 @@ class Child:
                 if shown:
                     yield shown
 
-    def last_words(self, count: int = 3) -> str:
-        """Return the last lines of its log."""
+    def last_words(self) -> str:
+        """Return the last line of its log, in words where it is a structured one."""
         with contextlib.suppress(FileNotFoundError):
-            tail = self.log.read_bytes()[-8192:].decode(errors="replace").strip().splitlines()
-            return "\n".join(tail[-count:])
-        return ""
+            tail = self.log.read_bytes()[-8192:].strip().splitlines()
+            if tail:
+                return worth_showing(tail[-1]) or tail[-1].decode(errors="replace")
+        return f"it said nothing; see {self.log}"
 
 
 def _die_with(parent: int) -> Callable[[], None] | None:

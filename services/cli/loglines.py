@@ -4,6 +4,8 @@ import json
 
 LOUD = frozenset({"warning", "error", "critical", "exception", "fatal"})
 LONGEST = 300
+LIBRARY = "library"
+"""Events of libraries stay in the log: what they mean for us, our own lines say."""
 
 
 def worth_showing(line: bytes) -> str | None:
@@ -15,8 +17,8 @@ def worth_showing(line: bytes) -> str | None:
     if not isinstance(row, dict):
         return None
     level = str(row.get("level") or row.get("severity") or "").lower()
-    if level not in LOUD:
-        return None
     said = str(row.get("event") or row.get("message") or row.get("msg") or "")
+    if level not in LOUD or said == LIBRARY:
+        return None
     rest = " ".join(f"{k}={v}" for k, v in sorted(row.items()) if k in {"reason", "what", "task", "topic", "error", "error_type", "agency"})
     return f"{level}: {said} {rest}".strip()[:LONGEST]

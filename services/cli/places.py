@@ -48,7 +48,8 @@ def _exists(name: str) -> bool:
 
 def _service(name: str, mode: str, port: int, what: str, number: int = 0) -> Place:
     label = f"{name}-{mode}" + (f"-{number}" if number else "")
-    return Place(label, (sys.executable, "-m", f"services.{name}", mode), port, what, {"VIDARE_PORT": str(port)})
+    argv = (sys.executable, "-m", f"services.{name}", mode, *(() if mode == "door" else ("--id", str(number))))
+    return Place(label, argv, port, what, {"VIDARE_PORT": str(port)})
 
 
 def _receiver(port: int) -> Place:

@@ -12,7 +12,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -35,28 +36,19 @@ def _quiet(_line: str) -> None:
     """Say nothing."""
 
 
-class Mesh:
-    """
-    Every process of a mesh against the broker of *settings*; use as a context manager, or start and stop it.
+class Supervisor:
+    """Any set of processes, kept alive from one thread; use as a context manager, or start and stop it."""
 
-    Topics must exist before `start` (``vidare topics apply``).
-    """
-
-    def __init__(
-        self, settings: Settings, workers: int = 1, *, say: Say = _quiet, extra: Mapping[str, str] | None = None
-    ) -> None:
-        """Choose ports and environment; nothing runs yet."""
-        self.settings = settings
+    def __init__(self, places: Sequence[Place], *, env: Mapping[str, str], logs: Path, say: Say = _quiet) -> None:
+        """Name the processes; nothing runs yet. Their output goes to files in *logs*."""
         self.failed: str | None = None
         """Why everything was stopped, where a process was misconfigured."""
+        self.children = [Child(place, env=env, cwd=ROOT, log=logs / f"{place.name}.log") for place in places]
         self._say = say
+        self._said: set[str] = set()
         self._halt = threading.Event()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
-        places = mesh_places(workers, Ports(), receiver=settings.demo_agencies)
-        env = os.environ | environment_of(settings) | moved_receiver(settings, places) | dict(extra or {})
-        logs = settings.home.resolve() / "logs"
-        self.children = [Child(place, env=env, cwd=ROOT, log=logs / f"{place.name}.log") for place in places]
         logs.mkdir(parents=True, exist_ok=True)
 
     def start(self) -> None:
@@ -97,10 +89,6 @@ class Mesh:
         """Process ids by name, of those that run now."""
         return {child.place.name: pid for child in self.children if (pid := child.pid) is not None}
 
-    def addresses(self) -> list[tuple[str, str, str]]:
-        """Name, base URL and purpose of every process."""
-        return [(c.place.name, f"http://{self.settings.host}:{c.place.port}", c.place.what) for c in self.children]
-
     def port_of(self, name: str) -> int:
         """Port of the process *name* (``intake-door``)."""
         return next(child.place.port for child in self.children if child.place.name == name)
@@ -138,9 +126,11 @@ class Mesh:
     def _look_after(self, child: Child) -> None:
         code = child.ended()
         for line in child.warnings():
-            self._say(f"{child.place.name}: {line}")
+            if line not in self._said:  # doors and hops of one service warn of the same things
+                self._said.add(line)
+                self._say(f"{child.place.name}: {line}")
         if code == EX_CONFIG:
-            self.failed = f"{child.place.name} is misconfigured: {child.last_words(1)}"
+            self.failed = f"{child.place.name} is misconfigured: {child.last_words()}"
             self._halt.set()
         elif code is not None:
             wait = max(0.0, child.due - time.monotonic())
@@ -158,6 +148,27 @@ class Mesh:
             child.signal(signal.SIGKILL)
         for child in late:
             child.wait(KILLED_S)
+
+
+class Mesh(Supervisor):
+    """
+    Every process of a mesh against the broker of *settings*.
+
+    Topics must exist before `start` (``vidare topics apply``).
+    """
+
+    def __init__(
+        self, settings: Settings, workers: int = 1, *, say: Say = _quiet, extra: Mapping[str, str] | None = None
+    ) -> None:
+        """Choose ports and environment; nothing runs yet."""
+        self.settings = settings
+        places = mesh_places(workers, Ports(), receiver=settings.demo_agencies)
+        env = os.environ | environment_of(settings) | moved_receiver(settings, places) | dict(extra or {})
+        super().__init__(places, env=env, logs=settings.home.resolve() / "logs", say=say)
+
+    def addresses(self) -> list[tuple[str, str, str]]:
+        """Name, base URL and purpose of every process."""
+        return [(c.place.name, f"http://{self.settings.host}:{c.place.port}", c.place.what) for c in self.children]
 
 
 def ready_answer(place: Place) -> str:

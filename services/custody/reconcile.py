@@ -53,13 +53,16 @@ class Ledger:
         before = self.books.entries
         async for records in self._broker.read_to(ENTRIES, max(self._position, span.begin), span.end):
             for record in records:
+                self._position = record.offset + 1
                 if record.value is not None:
-                    self._take(record.offset, record.value)
+                    self.take(record.offset, record.value)
             await asyncio.sleep(0)
-        self._position = span.end
+        # What was committed meanwhile may have been read as well: never fold it twice.
+        self._position = max(span.end, self._position)
         return self.books.entries - before
 
-    def _take(self, offset: int, value: bytes) -> None:
+    def take(self, offset: int, value: bytes) -> None:
+        """Fold the entry at *offset*."""
         entry = orjson.loads(value)
         self.books.add(entry)
         tip = entry.get("tip")

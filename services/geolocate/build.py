@@ -10,6 +10,7 @@ folder each, as ``vidare geodata update`` makes it.
 
 import argparse
 import json
+import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -19,7 +20,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from services.geolocate.mmdb import UNDATED, Meta, Range, write
+from services.geolocate.mmdb import UNDATED, Meta, Range, Value, write
 from services.geolocate.sources import (
     country_ranges,
     ipfire_date,
@@ -70,7 +71,7 @@ PACKAGES = (
         ("asn-ipv4.csv", "asn-ipv6.csv"),
         NETWORK_TYPE,
         network_ranges,
-        "RouteViews data (CC BY 4.0) and DB-IP (https://db-ip.com, CC BY 4.0), via sapics/ip-location-db; re-encoded by Vidare",
+        "RouteViews (CC BY 4.0) and DB-IP (https://db-ip.com, CC BY 4.0), via sapics/ip-location-db; re-encoded by Vidare",
     ),
 )
 IPFIRE_CREDIT = (
@@ -127,14 +128,14 @@ def test_databases(table: Mapping[str, Any]) -> dict[str, bytes]:
     return made
 
 
-def _synthetic(rows: Iterable[tuple[str, Any]], kind: str) -> bytes:
+def _synthetic(rows: Iterable[tuple[str, Value]], kind: str) -> bytes:
     return write(
         without_overlaps(cidr_range(cidr, value) for cidr, value in rows),
         Meta(kind, "Invented for tests: documentation addresses only", UNDATED),
     )
 
 
-def cidr_range(cidr: str, value: Any) -> Range:
+def cidr_range(cidr: str, value: Value) -> Range:
     """The range of a block in CIDR notation."""
     net = ip_network(cidr)
     return Range(int(net[0]), int(net[-1]), value)
@@ -158,7 +159,7 @@ def main(arguments: list[str] | None = None) -> int:
         made |= {f"{p.source}.mmdb": packaged(p, find_package(given.npm, p.name)) for p in PACKAGES}
     for name, body in made.items():
         (given.out / name).write_bytes(body)
-        print(f"{given.out / name}: {len(body):,} bytes")
+        sys.stdout.write(f"{given.out / name}: {len(body):,} bytes\n")
     return 0
 
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 from contracts.events import Evidence, Network
 from contracts.vocabulary import CountryBy, Flag
@@ -31,14 +32,20 @@ UNANIMOUS, MAJORITY, PAIR, SINGLE, DISAGREE, EDGE, ANALYST = 0.95, 0.75, 0.85, 0
 _ENOUGH = 3
 """Sources from which agreement counts as unanimous."""
 
+_KIND_FLAGS = {
+    "cdn": (Flag.CDN,),
+    "anycast": (Flag.ANYCAST,),
+    "tor_exit": (Flag.TOR_EXIT,),
+    "vpn": (Flag.POSSIBLE_PROXY,),
+}
 _TOR_CODE = "T1"
 _ANALYST_SOURCE = "analyst"
 _SENDER_SOURCE = "sender"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Looked:
-    """What the databases and lists say of one address; the same whoever asks."""
+    """What the databases and lists say of one address; the same whoever asks. Known by identity: each is made once."""
 
     evidence: tuple[Evidence, ...] = ()
     network: Network | None = None
@@ -69,10 +76,19 @@ class Found:
 
 def is_country(code: str | None) -> bool:
     """True for two capital letters that name a country or territory."""
-    return code is not None and len(code) == 2 and code.isascii() and code.isalpha() and code.isupper() and code not in NOT_COUNTRIES
+    return (
+        code is not None
+        and len(code) == 2
+        and code.isascii()
+        and code.isalpha()
+        and code.isupper()
+        and code not in NOT_COUNTRIES
+    )
 
 
-def weigh(looked: Sequence[Looked], *, claim: Claim | None = None, proxy: bool = False, today: date | None = None) -> Found:
+def weigh(
+    looked: Sequence[Looked], *, claim: Claim | None = None, proxy: bool = False, today: date | None = None
+) -> Found:
     """
     The country that the sources name for one host.
 
@@ -93,11 +109,16 @@ def weigh(looked: Sequence[Looked], *, claim: Claim | None = None, proxy: bool =
     return _with_claim(found, claim) if claim else found
 
 
+@lru_cache(maxsize=65_536)
+def weigh_alone(looked: Looked, today: date) -> Found:
+    """`weigh` for one address of which nobody claims anything, as most are: worked out once a day."""
+    return weigh((looked,), today=today)
+
+
 def _network_flags(one: Looked) -> list[Flag]:
     flags = [Flag.UNROUTABLE] if one.reserved else []
     if one.operator is not None:
-        kinds = {"cdn": Flag.CDN, "anycast": Flag.ANYCAST, "tor_exit": Flag.TOR_EXIT, "vpn": Flag.POSSIBLE_PROXY}
-        flags.append(kinds[one.operator.kind])
+        flags += _KIND_FLAGS.get(one.operator.kind, ())
     says = {item.says for item in one.evidence if item.says is not None}
     if _TOR_CODE in says:
         flags.append(Flag.TOR_EXIT)
@@ -108,12 +129,17 @@ def _network_flags(one: Looked) -> list[Flag]:
 
 def _voted(looked: Sequence[Looked], flags: list[Flag]) -> Found:
     """One address: by its votes. Several: only what all of them say."""
-    each = [_by_votes([item.says for item in one.evidence if item.says is not None and is_country(item.says)]) for one in looked]
+    each = [
+        _by_votes([item.says for item in one.evidence if item.says is not None and is_country(item.says)])
+        for one in looked
+    ]
     if any(len(set(votes.candidates)) > 1 or votes.confidence == MAJORITY for votes in each):
         flags.append(Flag.CONFLICT)
     if len(each) <= 1:
         return each[0] if each else Found()
-    countries = tuple(dict.fromkeys(code for one in each for code in ((one.country,) if one.country else one.candidates)))
+    countries = tuple(
+        dict.fromkeys(code for one in each for code in ((one.country,) if one.country else one.candidates))
+    )
     if len(countries) == 1:
         return Found(countries[0], min(one.confidence for one in each if one.confidence))
     if countries:

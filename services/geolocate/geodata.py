@@ -6,7 +6,7 @@ and a file that turns out broken keeps the old one open and says so.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ import maxminddb
 
 from contracts.events import Evidence, Network
 from services.chassis.errors import Misconfigured
+from services.chassis.onboarding import load_agencies
 from services.chassis.settings import ROOT, Settings
 from services.geolocate.decision import ALARM_AFTER, STALE_AFTER, Looked
 from services.geolocate.networks import Networks, load_networks
@@ -27,6 +28,10 @@ DEMO = ROOT / "deploy" / "demo" / "geodata"
 
 _ORDER = ("ipfire", "dbip", "whois")
 """Who is heard first; candidates of a conflict are listed in this order."""
+
+LISTS = ("networks.toml", "tor-exits.txt")
+Signature = tuple[int, int, int] | None
+"""Inode, size and time of change; None while a file is not there."""
 
 _REMEMBERED = 65_536
 """Addresses whose look-up a process keeps; about 30 MB at worst."""
@@ -40,10 +45,12 @@ class OpenSet:
         self.sources = sources
         self.networks = networks
         self.builds = {source.name: source.built_text or "undated" for source in sources}
+        self.names = [f"{source}={built}" for source, built in self.builds.items()]
         joined = "".join(sorted(source.digest for source in sources))
         self.digest = f"sha256:{hashlib.sha256(joined.encode()).hexdigest()}"
         self._real = [source for source in sources if not source.test]
         self._test = [source for source in sources if source.test]
+        self.ready = any(source.country for source in sources)
         self.look_up = lru_cache(maxsize=_REMEMBERED)(self._look_up)
 
     def _look_up(self, ip: str) -> Looked:
@@ -66,13 +73,13 @@ class OpenSet:
 
 
 class Geodata:
-    """The set in use; `look_up` and `builds` read it, `refresh` replaces it when files changed."""
+    """The set in use; `look_up` reads it, `refresh` replaces it when files changed."""
 
-    def __init__(self, folders: Iterable[Path], *, test: bool = False) -> None:
-        """Open every ``.mmdb`` of *folders*; synthetic ones only where *test* is true."""
-        self._folders = tuple(folders)
+    def __init__(self, folder: Callable[[], Path], *, test: bool = False) -> None:
+        """Open every ``.mmdb`` of the folder that *folder* names; synthetic ones only where *test* is true."""
+        self._folder = folder
         self._test = test
-        self._tried: dict[Path, tuple[int, int, int] | None] = {}
+        self._tried: dict[Path, Signature] = {}
         self._listed: tuple[object, ...] = ()
         self.problems: dict[Path, str] = {}
         """Files that could not be opened, with the reason; the old one of the same name stays in use."""
@@ -85,18 +92,22 @@ class Geodata:
         The databases that *settings* name.
 
         Raises:
-            Misconfigured: The folder is missing.
+            Misconfigured: The folder is missing, or test networks are on while an agency's channel leaves this machine.
         """
         folder = settings.geodata_folder
         if not folder.is_dir():
-            raise Misconfigured(f"geodata folder {folder} is missing; set VIDARE_GEODATA or run 'vidare geodata update'")
+            raise Misconfigured(
+                f"geodata folder {folder} is missing; set VIDARE_GEODATA or run 'vidare geodata update'"
+            )
         test = settings.test_networks == "on"
-        return cls(_folders(folder, test=test), test=test)
+        if test:
+            _refuse_live_agencies(settings)
+        return cls(lambda: settings.geodata_folder, test=test)
 
     @property
     def ready(self) -> bool:
         """True while at least one source says countries."""
-        return any(source.country for source in self.current.sources)
+        return self.current.ready
 
     def look_up(self, ip: str) -> Looked:
         """What the set in use says of the canonical address *ip*."""
@@ -104,20 +115,29 @@ class Geodata:
 
     def refresh(self) -> bool:
         """Open what is new or changed on disk; True if the set in use is another one now."""
-        paths = [path for folder in self._folders for path in sorted(folder.glob("*.mmdb"))]
-        lists = [folder / name for folder in self._folders for name in ("networks.toml", "tor-exits.txt")]
-        seen = {path: _signature(path) for path in (*paths, *lists)}
-        listed = tuple(sorted(seen.items(), key=str))
+        folder = self._folder()
+        folders = (folder, DEMO) if self._test and folder != DEMO else (folder,)
+        paths = [path for each in folders for path in sorted(each.glob("*.mmdb"))]
+        lists = [each / name for each in (SHIPPED, *folders) for name in LISTS]
+        seen = {path: _signature(path) for path in dict.fromkeys((*paths, *lists))}
+        listed = tuple(seen.items())
         if listed == self._listed:
             return False
         self._listed = listed
         sources = [source for path in paths if (source := self._opened(path, seen[path])) is not None]
         self.problems = {path: reason for path, reason in self.problems.items() if path in seen}
-        kept = [source for source in sources if self._test or not source.test]
-        self.current = OpenSet(_named(kept), self._networks())
+        self.current = self._made([source for source in sources if self._test or not source.test], folder)
         return True
 
-    def _opened(self, path: Path, signature: tuple[int, int, int] | None) -> Source | None:
+    def _made(self, sources: list[Source], folder: Path) -> OpenSet:
+        """A set of *sources*; the demo's synthetic ones step back where *folder* has its own."""
+        own = folder != DEMO and any(source.test and source.path.parent != DEMO for source in sources)
+        if own:
+            sources = [source for source in sources if source.path.parent != DEMO]
+        demo = () if own or not self._test else (DEMO,)
+        return OpenSet(_named(sources), self._networks(dict.fromkeys((SHIPPED, folder, *demo))))
+
+    def _opened(self, path: Path, signature: Signature) -> Source | None:
         old = next((source for source in self.current.sources if source.path == path), None)
         if old is not None and old.signature == signature:
             return old
@@ -132,15 +152,14 @@ class Geodata:
         self.problems.pop(path, None)
         return made
 
-    def _networks(self) -> Networks:
+    def _networks(self, folders: Iterable[Path]) -> Networks:
         try:
-            made = load_networks((SHIPPED, *(folder for folder in self._folders if folder != SHIPPED)))
+            return load_networks(folders)
         except (Misconfigured, OSError, ValueError) as error:
             if not self.current.networks.by_asn:
                 raise
-            self.problems[Path("networks.toml")] = f"{error}; the old list stays in use"
+            self.problems[SHIPPED / LISTS[0]] = f"{error}; the old lists stay in use"
             return self.current.networks
-        return made
 
     def status(self, today: date) -> list[dict[str, Any]]:
         """One row per source for ``vidare geodata status``, and one per problem."""
@@ -149,20 +168,17 @@ class Geodata:
         return rows + broken
 
 
-def _folders(folder: Path, *, test: bool) -> tuple[Path, ...]:
-    """The folder, and the demo's synthetic set where tests are on and the folder has none of its own."""
-    if not test or folder == DEMO:
-        return (folder,)
-    for path in sorted(folder.glob("*.mmdb")):
-        try:
-            if open_source(path).test:
-                return (folder,)
-        except BrokenDatabase:
-            continue
-    return folder, DEMO
+def _refuse_live_agencies(settings: Settings) -> None:
+    """Invented countries must never reach a real agency."""
+    live = load_agencies(settings).leaving_loopback()
+    if live:
+        raise Misconfigured(
+            f"VIDARE_TEST_NETWORKS=on, but these agencies are reached outside this machine: {', '.join(live)}; "
+            f"turn it off or name another file in VIDARE_AGENCIES"
+        )
 
 
-def _signature(path: Path) -> tuple[int, int, int] | None:
+def _signature(path: Path) -> Signature:
     try:
         return signature_of(path)
     except OSError:

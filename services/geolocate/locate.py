@@ -14,13 +14,14 @@ from itertools import chain
 from contracts.events import Evidence, Jurisdiction, Verdict
 from contracts.indicators import AddressIndicator, Indicators, UrlIndicator
 from contracts.vocabulary import AddressRole, Flag, UrlKind
-from services.geolocate.decision import Claim, Found, Looked, weigh
+from services.geolocate.decision import Claim, Found, Looked, weigh, weigh_alone
 from services.geolocate.resolver import Resolver
 
 _PERSONS = frozenset({AddressRole.UPLOAD, AddressRole.LOGIN, AddressRole.REGISTRATION, AddressRole.PEER})
 _PLACELESS = frozenset({Flag.ONION, Flag.ONION_V2, Flag.ONION_INVALID, Flag.I2P})
 """Names that no address belongs to: they have a route of their own."""
 
+_NOTHING = Looked()
 _SHARED = "shared address space"
 
 
@@ -68,9 +69,12 @@ def _served_domain(urls: Sequence[UrlIndicator]) -> str | None:
 
 
 def _of_address(index: int, address: AddressIndicator, domain: str | None, world: World, *, vetted: bool) -> Verdict:
-    looked = world.look_up(address.ip) if address.ip else Looked()
+    looked = world.look_up(address.ip) if address.ip else _NOTHING
     claim = Claim(address.country, address.country_by, vetted) if address.country else None
-    found = weigh((looked,), claim=claim, proxy=address.possible_proxy, today=world.today)
+    if claim or address.possible_proxy:
+        found = weigh((looked,), claim=claim, proxy=address.possible_proxy, today=world.today)
+    else:
+        found = weigh_alone(looked, world.today)
     extra = (Flag.NEEDS_PORT,) if address.port is None and address.role in _PERSONS and _is_shared(looked) else ()
     return Verdict(
         target=f"/addresses/{index}",
@@ -90,27 +94,28 @@ def _of_address(index: int, address: AddressIndicator, domain: str | None, world
 
 def _is_shared(looked: Looked) -> bool:
     """True where one address stands for many people: without a port nobody can say which."""
-    return looked.reserved == _SHARED or looked.operator is not None and looked.operator.kind == "cgnat"
+    return looked.reserved == _SHARED or (looked.operator is not None and looked.operator.kind == "cgnat")
 
 
 def _of_urls(urls: Sequence[UrlIndicator], world: World, *, served: bool) -> Iterable[Verdict]:
     for index, url in enumerate(urls):
         if url.ip is not None:
             looked: tuple[Looked, ...] = (world.look_up(url.ip),)
-            yield _of_url(index, url, looked, weigh(looked, today=world.today))
-        elif not served:
+            yield _of_url(index, url, looked, weigh_alone(looked[0], world.today))
+        elif not served or not _PLACELESS.isdisjoint(url.flags):
             yield _named(index, url, world)
 
 
 def _named(index: int, url: UrlIndicator, world: World) -> Verdict:
     """A URL without an address: resolved where that is switched on and makes sense."""
     if world.resolver is None or not _resolvable(url) or url.host is None:
-        flags = () if not _PLACELESS.isdisjoint(url.flags) else (Flag.NO_ADDRESS,)
-        return _of_url(index, url, (), Found(flags=flags))
+        return _of_url(index, url, (), Found(flags=(Flag.NO_ADDRESS,) if _PLACELESS.isdisjoint(url.flags) else ()))
     answer = world.resolver.resolve(url.host)
     looked = tuple(world.look_up(ip) for ip in answer.addresses)
     found = weigh(looked, today=world.today)
-    heard = Evidence(source=f"dns:{answer.failure}" if answer.failure else "dns", says=None, built=world.today.isoformat())
+    heard = Evidence(
+        source=f"dns:{answer.failure}" if answer.failure else "dns", says=None, built=world.today.isoformat()
+    )
     flags = dict.fromkeys(found.flags)
     if answer.refused:
         flags[Flag.UNROUTABLE] = None

@@ -102,17 +102,20 @@ class _Data:
 
 def _segments(ranges: Iterable[Range], data: _Data) -> tuple[list[int], list[int]]:
     """Starts and leaves that cover the whole space; a leaf is a data offset, or -1 for nothing."""
-    starts, leaves, offsets = [0], [-1], {}
+    starts, leaves = [0], [-1]
+    offsets: dict[str, int] = {}
     for first, last, value in sorted(ranges, key=lambda row: row[0]):
         known = value if isinstance(value, str) else repr(value)
-        leaf = offsets[known] if known in offsets else offsets.setdefault(known, data.offset(value))
+        if known not in offsets:
+            offsets[known] = data.offset(value)
         if first < starts[-1]:
             raise ValueError("two ranges of one database overlap")
         if first == starts[-1]:
-            starts.pop(), leaves.pop()
-        for start, what in ((first, leaf), (last + 1, -1)):
-            if start >> V6_BITS == 0 and (not leaves or leaves[-1] != what):
-                starts.append(start), leaves.append(what)
+            del starts[-1], leaves[-1]
+        for start, leaf in ((first, offsets[known]), (last + 1, -1)):
+            if start >> V6_BITS == 0 and (not leaves or leaves[-1] != leaf):
+                starts.append(start)
+                leaves.append(leaf)
     return starts, leaves
 
 

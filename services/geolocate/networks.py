@@ -114,7 +114,9 @@ def _read_operators(made: Networks, path: Path) -> None:
 
 def _read_exits(made: Networks, path: Path) -> None:
     lines = path.read_text("utf-8").splitlines()
-    blocks = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
+    blocks = [
+        (number, line.strip()) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")
+    ]
     for number, block in blocks:
         try:
             ip_network(block)

@@ -113,7 +113,7 @@ class BackgroundResolver:
     def _checked(self, addresses: list[str]) -> Answer:
         """Only addresses that a public server can have: no private answer is ever believed."""
         parsed = [parse_address(text).ip for text in dict.fromkeys(addresses)][:MOST_ANSWERS]
-        kept = tuple(ip for ip in parsed if ip is not None and (is_public(ip) or self._test and is_documentation(ip)))
+        kept = tuple(ip for ip in parsed if ip is not None and (is_public(ip) or (self._test and is_documentation(ip))))
         return Answer(kept, refused=len(kept) < len(parsed), failure=None if parsed else "empty")
 
     def close(self) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import geoip2.database
 import geoip2.errors
@@ -149,7 +148,7 @@ def _wire_maxmind(made: Source, body: bytes, *, is_network: bool) -> None:
         made.country = country
 
 
-def country_of(record: Any) -> str | None:
+def country_of(record: object) -> str | None:
     """The country in a record of our layout, or of a common one; at most a short code, whatever stands there."""
     if isinstance(record, dict):
         nested = record.get("country") or record.get("country_code")
@@ -157,7 +156,7 @@ def country_of(record: Any) -> str | None:
     return record[:_LONGEST_COUNTRY] if isinstance(record, str) and record else None
 
 
-def _network(record: Any) -> Network | None:
+def _network(record: object) -> Network | None:
     if not isinstance(record, dict):
         return None
     number = record.get("asn") or record.get("autonomous_system_number")
@@ -172,6 +171,8 @@ def _probe(made: Source) -> None:
             if ask is not None:
                 ask(ip)
     except (maxminddb.InvalidDatabaseError, TypeError, AttributeError) as error:
-        raise BrokenDatabase(f"{made.path}: damaged, or of the kind {made.type!r} that says neither country nor network") from error
+        raise BrokenDatabase(
+            f"{made.path}: damaged, or of the kind {made.type!r} that says neither country nor network"
+        ) from error
     except ValueError:
         return

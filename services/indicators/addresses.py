@@ -82,7 +82,12 @@ def _split_zone_and_block(text: str, flags: list[Flag]) -> str:
     if not slash:
         return text
     narrowest = _NARROWEST_V6 if ":" in head else _NARROWEST_V4
-    if not (block.isascii() and block.isdigit() and len(block) <= 3 and narrowest <= int(block) <= (128 if ":" in head else 32)):
+    if not (
+        block.isascii()
+        and block.isdigit()
+        and len(block) <= 3
+        and narrowest <= int(block) <= (128 if ":" in head else 32)
+    ):
         return text
     flags.append(Flag.TRIMMED)
     return head

@@ -89,7 +89,11 @@ def _readings(wide: str) -> tuple[str, ...]:
     """Hosts that one parser or another would take from *wide*."""
     parts = _SPLITTERS.split(wide[: 4 * _LONGEST_READING]) + _SPLITTERS.split(wide[-_LONGEST_READING:])
     hosts = [part.partition(":")[0].lower() for part in parts]
-    likely = [host for host in dict.fromkeys(hosts) if "." in host and len(host) <= _LONGEST_READING and not CONTROL.search(host)]
+    likely = [
+        host
+        for host in dict.fromkeys(hosts)
+        if "." in host and len(host) <= _LONGEST_READING and not CONTROL.search(host)
+    ]
     return tuple(likely[:_MOST_READINGS])
 
 

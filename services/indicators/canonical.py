@@ -21,7 +21,9 @@ def web_form(scheme: str, host: str, port: int | None, tail: str) -> tuple[str, 
     except ValueError:
         return None
     path = _escapes(str(parts.pathname))
-    query = "&".join(part for part in _escapes(str(parts.search)[1:]).split("&") if not is_tracking(part.partition("=")[0]))
+    query = "&".join(
+        part for part in _escapes(str(parts.search)[1:]).split("&") if not is_tracking(part.partition("=")[0])
+    )
     at = f":{port}" if port and port != WEB_SCHEMES[scheme] else ""
     return _closed(f"{scheme}://{host}{at}{path}{'?' if query else ''}{query}"), path
 
@@ -56,5 +58,7 @@ def _escapes(text: str) -> str:
 
 
 def _closed(form: str) -> str:
-    """*form* with a last character that the trimming rules would take away escaped, so that reading it again changes nothing."""
-    return form[:-1] + quote(form[-1], safe="") if form[-1] in TRAILING - {"."} else f"{form[:-1]}%2E" if form[-1] == "." else form
+    """*form* with a last character that trimming would take away escaped, so that reading it again changes nothing."""
+    if form[-1] not in TRAILING:
+        return form
+    return f"{form[:-1]}%{ord(form[-1]):02X}"

@@ -52,7 +52,9 @@ def _decoded(text: str) -> str | None:
 def _photodna(text: str) -> str | None:
     """PhotoDNA as base64 or as 144 numbers with commas between them, which are its two usual spellings."""
     numbers = text.split(",")
-    if len(numbers) == _PHOTODNA_BYTES and all(n.isascii() and n.isdigit() and len(n) <= 3 and int(n) < 256 for n in numbers):
+    if len(numbers) == _PHOTODNA_BYTES and all(
+        n.isascii() and n.isdigit() and len(n) <= 3 and int(n) < 256 for n in numbers
+    ):
         return bytes(map(int, numbers)).hex()
     try:
         body = base64.b64decode(text, validate=True)

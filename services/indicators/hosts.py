@@ -57,7 +57,7 @@ def _decodes(label: str) -> bool:
 
 
 def is_confusable(text: str, host: str) -> bool:
-    """True where a person may read *text* as another name than *host*: mixed scripts, or letters that map to plain ones."""
+    """True where a person may read *text* as another name: mixed scripts, or letters that map to plain ones."""
     if not text.isascii() and "xn--" not in host:
         return True
     if "xn--" not in host:
@@ -93,7 +93,7 @@ def is_local(host: str) -> bool:
 
 @cache
 def _suffixes() -> "TLDExtract":
-    """The public suffix list as the library ships it; loaded when first asked, never fetched, never cached on disk."""
+    """The public suffix list as the library ships it; loaded when first asked, never fetched, never on disk."""
     from tldextract import TLDExtract  # noqa: PLC0415  (27 MB: only processes that parse names pay for it)
 
     return TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)

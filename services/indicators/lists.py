@@ -34,4 +34,4 @@ def is_tracking(parameter: str) -> bool:
     """True for a query parameter that says who sent the link, not what it shows."""
     name = parameter.lower()
     rows = _rows("tracking")
-    return name in rows or f"{name.partition('_')[0]}_*" in rows and "_" in name
+    return name in rows or (f"{name.partition('_')[0]}_*" in rows and "_" in name)

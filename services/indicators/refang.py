@@ -41,7 +41,7 @@ def tidy(text: str, flags: list[Flag]) -> str:
 def trimmed(text: str) -> str:
     """*text* without padding, quotes, angle brackets and the punctuation of a sentence around it."""
     low, high = 0, len(text)
-    while low < high and (text[low] in _PADDING or _unclosed(text, low, high)):
+    while low < high and (text[low] in _PADDING or _unclosed(text, low)):
         low += 1
     spare = {close: text.count(close, low, high) - text.count(start, low, high) for close, start in _OPENING.items()}
     while high > low and (text[high - 1] in _PADDING or text[high - 1] in TRAILING):
@@ -54,9 +54,13 @@ def trimmed(text: str) -> str:
     return text[low:high]
 
 
-def _unclosed(text: str, low: int, high: int) -> bool:
+def _unclosed(text: str, low: int) -> bool:
     """True where *text* opens with a bracket of the prose around it: ``(http://...``."""
-    return text[low] in "({" and text[low + 1 : low + 2].isalpha() and text[low + 1 : low + 8].lower() not in ("dot)", "dot}")
+    return (
+        text[low] in "({"
+        and text[low + 1 : low + 2].isalpha()
+        and text[low + 1 : low + 8].lower() not in ("dot)", "dot}")
+    )
 
 
 def refanged(text: str) -> str:

@@ -74,7 +74,9 @@ def _painted(table: dict[str, str], bits: int) -> tuple[list[int], list[str | No
     """Start and reason of each stretch of the space; the most specific row wins."""
     rows: list[tuple[IPv4Network | IPv6Network, str]] = [(ip_network(cidr), reason) for cidr, reason in table.items()]
     rows.sort(key=lambda row: row[0].prefixlen)
-    starts = sorted({0} | {int(net[0]) for net, _ in rows} | {int(net[-1]) + 1 for net, _ in rows if int(net[-1]) + 1 < 1 << bits})
+    starts = sorted(
+        {0} | {int(net[0]) for net, _ in rows} | {int(net[-1]) + 1 for net, _ in rows if int(net[-1]) + 1 < 1 << bits}
+    )
     reasons: list[str | None] = []
     for start in starts:
         inside = [reason for net, reason in rows if int(net[0]) <= start <= int(net[-1])]

@@ -24,7 +24,21 @@ _KINDS = {
     "ipfs": UrlKind.IPFS,
     "ipns": UrlKind.IPFS,
 } | dict.fromkeys(
-    ("tg", "whatsapp", "signal", "sgnl", "viber", "discord", "skype", "threema", "line", "matrix", "xmpp", "kik", "snapchat"),
+    (
+        "tg",
+        "whatsapp",
+        "signal",
+        "sgnl",
+        "viber",
+        "discord",
+        "skype",
+        "threema",
+        "line",
+        "matrix",
+        "xmpp",
+        "kik",
+        "snapchat",
+    ),
     UrlKind.MESSENGER,
 )
 _NO_FORM = frozenset({"about", "blob", "chrome", "data", "file", "javascript", "vbscript", "view-source"})

@@ -1,6 +1,4 @@
-"""
-Bytes to a tip or a reasoned no, as far as no memory is needed; shared by the door, the hop and the command line.
-"""
+"""Bytes to a tip or a reasoned no, as far as no memory is needed; shared by the door, the hop and the command line."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,8 +16,8 @@ from services.intake.facts import content_of, facts_of
 from services.intake.groups import group_of
 from services.intake.normalise import normalise
 from services.intake.refusal import Refusal, Refused, digest_of
-from services.intake.screen import screen
-from services.intake.shape import reference_of, shape
+from services.intake.screen import reference_of, screen
+from services.intake.shape import shape
 from services.triage import Triage, triage
 
 __all__ = ["Accepted", "Refused", "Sent", "accept", "check_submission", "read", "refused"]
@@ -48,6 +46,8 @@ class Accepted:
     group_id: str
     event: TipReceived
     triage: Triage
+    supersedes: str | None = None
+    """The sender's earlier reference, for a correction."""
 
 
 def check_submission(data: bytes, partner: Partner, now: datetime, *, key: bytes) -> Accepted | Refused:
@@ -74,7 +74,7 @@ def read(data: bytes) -> Sent | Refused:
         fields = screen(data)
         return _sent(fields)
     except Refusal as refusal:
-        return refused(data, refusal, reference_of(fields))
+        return refused(data, refusal, refusal.reference or reference_of(fields))
 
 
 def refused(data: bytes, refusal: Refusal, reference: str | None) -> Refused:
@@ -102,7 +102,7 @@ def accept(sent: Sent, taken: Taken, partner: Partner, now: datetime, key: bytes
         facts=facts,
         content=content_of(tip, found),
     )
-    return Accepted(taken.tip_id, group, event, levels)
+    return Accepted(taken.tip_id, group, event, levels, tip.supersedes)
 
 
 def _sent(fields: dict[str, Any]) -> Sent:

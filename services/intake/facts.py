@@ -1,6 +1,4 @@
-"""
-Splits a submission into what decisions read (`TipFacts`) and what only receivers read (`Content`).
-"""
+"""Splits a submission into what decisions read (`TipFacts`) and what only receivers read (`Content`)."""
 
 from datetime import datetime
 

@@ -1,6 +1,4 @@
-"""
-The key of the group ids: given, else drawn once and kept where only this user reads it.
-"""
+"""The key of the group ids: given, else drawn once and kept where only this user reads it."""
 
 import os
 import secrets

@@ -6,19 +6,22 @@ gives exactly one status, whatever its bytes are.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
 
 from contracts import topics
 from contracts.onboarding import Partner
-from contracts.submission import MAX_SUBMISSION_BYTES
 from contracts.vocabulary import RefusalReason
 from services.chassis.hop import Input, Outcome, Record, TaskSpec, View
 from services.intake.check import Refused, accept, read, refused
-from services.intake.decision import Memory, Taken, decide_submission, first_guess
+from services.intake.decision import Memory, decide_submission, first_guess
 from services.intake.outcomes import Case, accepted_outcome, refused_outcome, repeated_outcome
 from services.intake.refusal import Refusal
 from services.intake.rows import TIP, recall, tip_row
 
 VERSION = "1"
+LARGE_BYTES = 64 * 1024
+"""A record above this that cannot be worked is called too large; its sender can split it."""
 
 
 class IntakeHop:
@@ -43,9 +46,12 @@ class IntakeHop:
         record = given.record
         return self._submission(record, given, view) if record is not None else Outcome()
 
-    def refuse_crashed(self, record: Record, given: Input | None = None) -> Outcome:
+    def refuse_crashed(self, record: Record) -> Outcome:
         """Refuse a record that cannot be worked: it ended the process three times, or its event was too large."""
-        raise NotImplementedError
+        data = record.value or b""
+        reason = RefusalReason.TOO_LARGE if len(data) > LARGE_BYTES else RefusalReason.INVALID_FIELD
+        case = Case(self._partners[partner_of(record.topic)], _time_of(record), self._key)
+        return refused_outcome(case, refused(data, Refusal(reason), None))
 
     def _submission(self, record: Record, given: Input, view: View) -> Outcome:
         case = Case(self._partners[partner_of(record.topic)], given.now, self._key)
@@ -80,8 +86,14 @@ def _task(partner: str) -> TaskSpec:
 
 
 def _forget(key: str, view: View) -> Outcome:
-    from uuid import UUID
-
     row = tip_row(view, UUID(key.removeprefix(TIP)))
-    references = row.references if row else ()
-    return Outcome(puts={key: None} | dict.fromkeys(references))
+    gone: dict[str, bytes | None] = dict.fromkeys((key, *(row.references if row else ())))
+    return Outcome(puts=gone)
+
+
+def _time_of(record: Record) -> datetime:
+    """When *record* was written; its writer may have named any time."""
+    try:
+        return datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)

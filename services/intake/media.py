@@ -22,13 +22,13 @@ MIN_BASE64 = 11
 
 MIN_HEX = 16
 HASH_LENGTHS = frozenset({32, 40, 64, 96, 128, 288})
-"""Hex lengths of digests: one of them begins like a picture by chance once in millions, and must not be refused for it."""
+"""Hex lengths of digests: one in millions begins like a picture by chance, and must not be refused for it."""
 
 PHOTODNA_BASE64 = 192
 """The same for the one digest that is usually sent in base64."""
 
-_BASE64_RUN = re.compile(r"[A-Za-z0-9+/]{%d,}" % MIN_BASE64)
-_HEX_RUN = re.compile(r"[0-9a-fA-F]{%d,}" % MIN_HEX)
+_BASE64_RUN = re.compile(rf"[A-Za-z0-9+/]{{{MIN_BASE64},}}")
+_HEX_RUN = re.compile(rf"[0-9a-fA-F]{{{MIN_HEX},}}")
 _HEX_PAIRS = re.compile(r"[0-9a-fA-F]{2}(?:(?:[\s:,;-]{1,2}(?:0x|\\x)?|0x|\\x|%|=)[0-9a-fA-F]{2}){7,}")
 _NOT_HEX = re.compile(r"0x|[^0-9a-fA-F]")
 _URLSAFE = str.maketrans("-_", "+/")
@@ -57,7 +57,10 @@ _INSIDE = {
 }
 """Long magics as base64 spells them: so long that prose, wrapped or glued together, does not hold one by chance."""
 
-_RAW = re.compile(r"\x89PNG\r\n\x1a\n|\xff\xd8\xff[\xc0-\xfe]|GIF8[79]a[\x00-\xff]{2}[\x80-\xf7\x00]|PK\x03\x04|PK\x05\x06|\x00\x00..ftyp|\x1aE\xdf\xa3|\x1f\x8b\x08[\x00-\x1f]|7z\xbc\xaf'\x1c|Rar!\x1a\x07")
+_RAW = re.compile(
+    r"\x89PNG\r\n\x1a\n|\xff\xd8\xff[\xc0-\xfe]|GIF8[79]a[\x00-\xff]{2}[\x80-\xf7\x00]|PK\x03\x04|PK\x05\x06"
+    r"|\x00\x00..ftyp|\x1aE\xdf\xa3|\x1f\x8b\x08[\x00-\x1f]|7z\xbc\xaf'\x1c|Rar!\x1a\x07"
+)
 """The bytes themselves, one character each."""
 
 

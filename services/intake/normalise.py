@@ -60,7 +60,7 @@ def reporters_addresses(tip: Submission) -> frozenset[str]:
     contact = tip.reporter.contact if tip.reporter else None
     if not contact:
         return frozenset()
-    likely = (text for text in _ADDRESS_LIKE.findall(contact) if text.count(".") == 3 or text.count(":") > 1)  # noqa: PLR2004
+    likely = (text for text in _ADDRESS_LIKE.findall(contact) if text.count(".") == 3 or text.count(":") > 1)
     parsed = (parse_address(text.strip(".")) for text, _ in zip(likely, range(MAX_CONTACT_ADDRESSES), strict=False))
     return frozenset(address.ip for address in parsed if address.ip)
 

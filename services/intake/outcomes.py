@@ -1,6 +1,4 @@
-"""
-Writes down what was decided: events, status, custody entry and rows, for each way a submission can end.
-"""
+"""Writes down what was decided: events, status, custody entry and rows, for each way a submission can end."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple

@@ -1,6 +1,4 @@
-"""
-A reasoned no: why and where, never what.
-"""
+"""A reasoned no: why and where, never what."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +17,8 @@ class Refusal(Exception):
         super().__init__(f"refused: {reason.value}")
         self.reason = reason
         self.pointer = pointer
+        self.reference: str | None = None
+        """The sender's own reference, where the fault is not in it."""
 
 
 @dataclass(frozen=True, slots=True)

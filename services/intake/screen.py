@@ -21,6 +21,9 @@ BOM = b"\xef\xbb\xbf"
 MAX_DIGITS = 15
 """Digits of an integer: below 2^53, so that every reader of JSON reads the same number."""
 
+LONGEST_REFERENCE = 200
+"""Characters; as in the contract."""
+
 BETWEEN = "\x00"
 """Parts texts that are searched in one go: no encoding of media holds it."""
 
@@ -54,42 +57,52 @@ def screen(data: bytes) -> dict[str, Any]:
         raise Refusal(RefusalReason.TOO_LARGE)
     value = _parse(data)
     texts: list[str] = []
+    stripped: object = None
     try:
         stripped = _strip(value, texts, 1)
         suspect = holds_media(BETWEEN.join(texts)) or (b"\\u" in data and bool(_SURROGATE.search("".join(texts))))
     except _Odd:
         suspect = True
     if suspect and (fault := _walk(value)):
+        fault.reference = reference_of(value)
         raise fault
-    if not isinstance(value, dict):
+    if not isinstance(stripped, dict):
         raise Refusal(RefusalReason.INVALID_FIELD, "")
-    return stripped  # type: ignore[no-any-return]
+    return stripped
+
+
+def reference_of(value: object) -> str | None:
+    """The sender's reference in what may be no submission at all, so that its refusal can be told by it."""
+    pairs = value.items() if isinstance(value, dict) else value.pairs if isinstance(value, _Twice) else ()
+    found = [item for key, item in pairs if key == "reference"]
+    text = found[0] if len(found) == 1 else None
+    usable = isinstance(text, str) and 0 < len(text) <= LONGEST_REFERENCE and not _text_fault(text, ())
+    return text if usable else None
 
 
 class _Odd(Exception):
     """Something that only the careful walk can name."""
 
 
-def _strip(value: Any, texts: list[str], depth: int) -> Any:
+def _strip(value: object, texts: list[str], depth: int) -> object:
     """*value* without its null fields (null means absent; an item of a list stays), its texts gathered on the way."""
-    kind = type(value)
-    if kind is str:
+    if isinstance(value, str):
         texts.append(value)
-    elif kind is dict:
+    elif isinstance(value, dict):
         if depth > MAX_DEPTH:
             raise _Odd
         texts.extend(value)
         return {key: _strip(item, texts, depth + 1) for key, item in value.items() if item is not None}
-    elif kind is list:
+    elif isinstance(value, list):
         if depth > MAX_DEPTH:
             raise _Odd
         return [_strip(item, texts, depth + 1) for item in value]
-    elif kind is _BadNumber or kind is _Twice:
+    elif isinstance(value, _BadNumber | _Twice):
         raise _Odd
     return value
 
 
-def _parse(data: bytes) -> Any:
+def _parse(data: bytes) -> object:
     try:
         text = data.removeprefix(BOM).decode("utf-8")
         return _DECODER.decode(text)
@@ -97,7 +110,7 @@ def _parse(data: bytes) -> Any:
         raise Refusal(RefusalReason.NOT_JSON) from error
 
 
-def _walk(value: Any) -> Refusal | None:
+def _walk(value: object) -> Refusal | None:
     """Look at every key and value one by one; media outranks the first other fault in document order."""
     first: Refusal | None = None
     todo = [_Node(value, ())]

@@ -17,7 +17,6 @@ from services.intake.times import readable
 
 SCHEMA = "tip-submission/1"
 LISTS = ("urls", "addresses", "hashes", "accounts")
-LONGEST_REFERENCE = 200
 
 
 def shape(fields: dict[str, Any]) -> Submission:
@@ -54,13 +53,6 @@ def says_something(tip: Submission) -> bool:
         *((place.country, place.region, place.description) if place else ()),
     ]
     return bool(tip.people) or any(text and text.strip() for text in texts)
-
-
-def reference_of(fields: object) -> str | None:
-    """The sender's reference in what may be no submission at all, for the status that says so."""
-    reference = fields.get("reference") if isinstance(fields, dict) else None
-    usable = isinstance(reference, str) and 0 < len(reference) <= LONGEST_REFERENCE
-    return reference if usable else None
 
 
 def _refusal(errors: list[ErrorDetails]) -> Refusal:

@@ -1,6 +1,4 @@
-"""
-Times as senders write them: RFC 3339, and without a zone where nobody knew it.
-"""
+"""Times as senders write them: RFC 3339, and without a zone where nobody knew it."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -12,7 +10,7 @@ CLOCKS_DIFFER = timedelta(minutes=5)
 """A time this far ahead is a clock that runs fast; beyond it the time is kept, flagged, and not used."""
 
 _RFC3339 = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}):(\d{2})(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d{2}):(\d{2}))?", re.ASCII
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}):(\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:[0-5]\d)?", re.ASCII
 )
 LEAP_SECOND = 60
 
@@ -37,13 +35,17 @@ def parse_time(text: str) -> datetime | None:
     match = _RFC3339.fullmatch(text.strip())
     if match is None:
         return None
-    date, minute, second, fraction, zulu, sign, hours, minutes = match.groups()
-    whole = min(int(second), LEAP_SECOND - 1) if int(second) <= LEAP_SECOND else int(second)
+    date, minute, second, fraction, zone = match.groups()
+    shown = LEAP_SECOND - 1 if int(second) == LEAP_SECOND else int(second)
     try:
-        local = datetime.fromisoformat(f"{date}T{minute}:{whole:02d}.{(fraction or '0')[:6]:0<6}")
-        return _in_zone(local, bool(zulu), f"{sign}1" if sign else None, hours, minutes)
+        when = datetime.fromisoformat(
+            f"{date}T{minute}:{shown:02d}.{(fraction or '0')[:6]:0<6}{(zone or '').upper()}"
+        )
+        if when.tzinfo:
+            when.astimezone(UTC)  # a zone may push the ends of the calendar over: OverflowError
     except (ValueError, OverflowError):
         return None
+    return when
 
 
 def read_time(text: str | None, now: datetime) -> Read:
@@ -65,15 +67,3 @@ def read_limit(text: str | None) -> Read:
         return Read(when)
     return Read(when.replace(tzinfo=UTC), (Flag.TZ_UNKNOWN,))
 
-
-def _in_zone(local: datetime, zulu: bool, sign: str | None, hours: str | None, minutes: str | None) -> datetime:
-    if zulu:
-        aware = local.replace(tzinfo=UTC)
-    elif sign and hours and minutes:
-        if int(minutes) > 59:  # noqa: PLR2004 - minutes of an hour
-            raise ValueError
-        aware = local.replace(tzinfo=timezone(int(sign) * timedelta(hours=int(hours), minutes=int(minutes))))
-    else:
-        return local
-    aware.astimezone(UTC)  # a zone may push the ends of the calendar over; OverflowError says so
-    return aware

@@ -56,7 +56,7 @@ class Breaker(Frozen):
             return Breaker(failures=failures, opened=self.opened)
         if self.until is not None and now < self.until:
             return Breaker(failures=failures, opened=self.opened, until=self.until)
-        pause = min(FIRST_PAUSE * 2**min(self.opened, 10), LONGEST_PAUSE)
+        pause = min(FIRST_PAUSE * 2 ** min(self.opened, 10), LONGEST_PAUSE)
         return Breaker(failures=failures, opened=self.opened + 1, until=now + pause)
 
     def gone(self, now: datetime) -> "Breaker":

@@ -3,86 +3,35 @@ The life-cycle of a delivery; pure.
 
 queued -> dispatched -> delivered -> acknowledged -> actioned -> closed, with nack
 and withdrawal as other ends. ``delivered`` is not ``acknowledged``: only the
-agency's own reference stops the clock. Every function takes a row and what
-happened, and returns what changes.
+agency's own reference stops the clock (``answers``). Every function takes a row
+and what happened, and returns what changes.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from contracts.events import DeliveryWord, OutcomeWord
-from contracts.referral import Receipt
-from contracts.vocabulary import Action, ChannelName, Nack, Priority, ReceiptOutcome, ReceiptStatus, StatusWord
-from services.notifier.delivery import UNANSWERED, Delivery, Life, Push
+from contracts.vocabulary import Action, AgencyKind, ChannelName, Priority, StatusWord
+from services.notifier.change import FOLLOW, LADDER, RETRY, Change, Note, Report, Telling
+from services.notifier.delivery import Delivery, Life, Push
 from services.notifier.escalation import FOLLOW_UPS, FOLLOWED, UNCHANGED, Act, rung
 from services.notifier.schedule import PARKED_RETRY, attempt_delay
 from services.notifier.verdicts import Verdict
 
-KEPT = timedelta(days=90)
-"""How long an ended row is remembered, so that a late or double receipt meets what it answers."""
-
-KEPT_ACKNOWLEDGED = timedelta(days=400)
-"""How long a row is remembered whose agency acknowledged and never closed."""
-
-RETRY, LADDER, FOLLOW, FORGET = "retry", "ladder", "follow", "forget"
-"""Names of a row's timers."""
+PASSED_OVER = frozenset({Priority.P0, Priority.P1, Priority.P2})
+"""Levels at which a hotline that changes nothing within 72 h leads to another destination."""
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """One line for ``deliveries`` and the custody log."""
+class Ended:
+    """How an attempt ended, as far as the life-cycle cares."""
 
-    what: DeliveryWord
-    reason: str | None = None
-    channel: ChannelName | None = None
-    next_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What the router is told."""
-
-    what: OutcomeWord
-    nack: Nack | None = None
-    outcome: ReceiptOutcome | None = None
-    moved_to: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Telling:
-    """What the sender of the tip is told."""
-
-    status: StatusWord
-    outcome: str | None = None
-    text: str | None = None
-
-
-@dataclass(slots=True)
-class Change:
-    """The row as it is afterwards and everything that follows from the step."""
-
-    row: Delivery
-    notes: list[Note] = field(default_factory=list)
-    reports: list[Report] = field(default_factory=list)
-    tellings: list[Telling] = field(default_factory=list)
-    timers: dict[str, datetime | None] = field(default_factory=dict)
-    """Timer name to its time; None: cancelled."""
-
-    def set(self, **values: object) -> None:
-        """Change fields of the row."""
-        self.row = self.row.model_copy(update=values)
-
-    def end(self, life: Life, now: datetime) -> None:
-        """The row's last state: no clock runs on, and in 90 days it is forgotten."""
-        self.set(life=life, reason=None)
-        self.timers |= {RETRY: None, LADDER: None, FOLLOW: None, FORGET: now + KEPT}
-        self.stop_push()
-
-    def stop_push(self) -> None:
-        """Send no further copy; one that is under way ends as it ends."""
-        if self.row.push not in (Push.NONE, Push.SENDING):
-            self.set(push=Push.DONE)
-        self.timers[RETRY] = None
+    verdict: Verdict
+    reason: str
+    """The closed word for it: ``http_503``, ``timeout``."""
+    counts: bool = True
+    """False for a breaker's probe and for what an open breaker overtook."""
+    asked: timedelta | None = None
+    """The agency's ``Retry-After``."""
 
 
 def taken(row: Delivery, *, fed: bool, now: datetime) -> Change:
@@ -98,47 +47,44 @@ def taken(row: Delivery, *, fed: bool, now: datetime) -> Change:
     return change
 
 
-def attempted(row: Delivery, verdict: Verdict, *, reason: str, now: datetime, counts: bool, asked: timedelta | None = None) -> Change:
-    """
-    An attempt has ended.
-
-    Args:
-        reason: The closed word for it: ``http_503``, ``timeout``.
-        counts: False for a breaker's probe and for what an open breaker overtook.
-        asked: The agency's ``Retry-After``.
-    """
+def attempted(row: Delivery, end: Ended, now: datetime) -> Change:
+    """An attempt has ended: delivered, to be made again, or parked."""
     change = Change(row)
-    if verdict is Verdict.DELIVERED:
-        change.notes.append(Note("attempted", reason, ChannelName.WEBHOOK))
+    if end.verdict is Verdict.DELIVERED:
+        change.notes.append(Note("attempted", end.reason, ChannelName.WEBHOOK))
         change.set(push=Push.DONE, counted=0, reason=None)
         _delivered(change, ChannelName.WEBHOOK, now)
-    elif row.ended or row.acknowledged:
-        change.notes.append(Note("attempted", reason, ChannelName.WEBHOOK))
-        change.set(push=Push.DONE)
-    elif verdict in (Verdict.PERMANENT, Verdict.GONE):
-        change.notes.append(Note("attempted", reason, ChannelName.WEBHOOK))
-        parked(change, reason, now)
-        if verdict is Verdict.GONE:
-            _report_once(change, Report("agency_removed"))
-    elif not counts:
-        change.notes.append(Note("attempted", reason, ChannelName.WEBHOOK))
-        change.set(push=Push.QUEUED)
+    elif end.counts and end.verdict is Verdict.TRANSIENT and not (row.ended or row.acknowledged):
+        _try_again(change, end, now)
     else:
-        _try_again(change, reason, now, asked)
+        change.notes.append(Note("attempted", end.reason, ChannelName.WEBHOOK))
+        _stay(change, end, now)
     return change
 
 
-def _try_again(change: Change, reason: str, now: datetime, asked: timedelta | None) -> None:
+def _stay(change: Change, end: Ended, now: datetime) -> None:
+    """Nothing is counted: the row is over, waits for a person, or stands in the queue behind an open breaker."""
+    if change.row.ended or change.row.acknowledged:
+        change.set(push=Push.DONE)
+    elif end.verdict is Verdict.TRANSIENT:
+        change.set(push=Push.QUEUED)
+    else:
+        parked(change, end.reason, now)
+        if end.verdict is Verdict.GONE:
+            _report_once(change, Report("agency_removed"))
+
+
+def _try_again(change: Change, end: Ended, now: datetime) -> None:
     counted = change.row.counted + 1
     change.set(counted=counted)
-    delay = attempt_delay(counted, change.row.referral_id, asked=asked)
-    if delay is None:
-        change.notes.append(Note("attempted", reason, ChannelName.WEBHOOK))
+    delay = attempt_delay(counted, change.row.referral_id, asked=end.asked)
+    next_at = now + delay if delay is not None else None
+    change.notes.append(Note("attempted", end.reason, ChannelName.WEBHOOK, next_at))
+    if next_at is None:
         parked(change, "exhausted", now)
-        return
-    change.set(push=Push.WAITING)
-    change.timers[RETRY] = now + delay
-    change.notes.append(Note("attempted", reason, ChannelName.WEBHOOK, next_at=now + delay))
+    else:
+        change.set(push=Push.WAITING)
+        change.timers[RETRY] = next_at
 
 
 def parked(change: Change, reason: str, now: datetime) -> None:
@@ -165,7 +111,7 @@ def due(row: Delivery) -> Change:
     return change
 
 
-def climbed(row: Delivery, now: datetime) -> Change:
+def climbed(row: Delivery) -> Change:
     """No acknowledgement in time: the next rung of the ladder."""
     change = Change(row)
     step = rung(row.priority, row.rungs)
@@ -193,7 +139,7 @@ def followed_up(row: Delivery, now: datetime) -> Change:
     change.set(follow_ups=done)
     change.notes.append(Note("escalated", f"follow_up_{FOLLOW_UPS[done - 1] // timedelta(hours=1)}h"))
     change.timers[FOLLOW] = (row.acknowledged_at or now) + FOLLOW_UPS[done] if done < len(FOLLOW_UPS) else None
-    if done == UNCHANGED and row.kind.value == "hotline" and row.priority in (Priority.P0, Priority.P1, Priority.P2):
+    if done == UNCHANGED and row.kind is AgencyKind.HOTLINE and row.priority in PASSED_OVER:
         _report_once(change, Report("expired"))
     _send_again(change)
     return change
@@ -243,58 +189,3 @@ def superseded(row: Delivery, by: Action, now: datetime) -> Change:
     change.notes.append(Note("withdrawn", "superseded" if by is Action.UPDATE else "withdrawn"))
     change.end(Life.WITHDRAWN, now)
     return change
-
-
-def answered(row: Delivery, receipt: Receipt, now: datetime) -> Change:
-    """The agency answered. A receipt that changes nothing is recorded and changes nothing."""
-    change = Change(row)
-    if row.ended:
-        change.notes.append(Note("receipt_ignored", f"already_{row.life.value}"))
-        return change
-    status = receipt.status
-    if status is ReceiptStatus.ACKNOWLEDGED:
-        _acknowledge(change, receipt, now)
-    elif status is ReceiptStatus.NACK:
-        change.notes.append(Note("nacked", receipt.nack.value if receipt.nack else None))
-        change.reports.append(Report("nack", nack=receipt.nack))
-        change.end(Life.NACKED, now)
-    elif status is ReceiptStatus.QUESTION:
-        change.notes.append(Note("question"))
-        change.tellings.append(Telling(StatusWord.QUESTION, text=receipt.text))
-    else:
-        _worked_on(change, receipt, now)
-    return change
-
-
-def _acknowledge(change: Change, receipt: Receipt, now: datetime) -> None:
-    row = change.row
-    if row.acknowledged:
-        change.notes.append(Note("receipt_ignored", "already_acknowledged"))
-        return
-    life = Life.ACKNOWLEDGED if row.life in UNANSWERED else row.life
-    change.set(life=life, acknowledged_at=now, case=receipt.reference, reason=None)
-    change.notes.append(Note("acknowledged", "escalation_stood_down" if row.rungs else None))
-    change.reports.append(Report("acknowledged"))
-    change.tellings.append(Telling(StatusWord.ACKNOWLEDGED))
-    change.timers |= {LADDER: None, FORGET: now + KEPT_ACKNOWLEDGED}
-    change.stop_push()
-    if row.live and row.kind in FOLLOWED and life is Life.ACKNOWLEDGED:
-        change.timers[FOLLOW] = now + FOLLOW_UPS[0]
-
-
-def _worked_on(change: Change, receipt: Receipt, now: datetime) -> None:
-    """``actioned``, ``closed``, ``active_investigation``; with a reference they acknowledge as well."""
-    if receipt.reference and not change.row.acknowledged:
-        _acknowledge(change, receipt, now)
-    word = {ReceiptStatus.ACTIONED: "actioned", ReceiptStatus.CLOSED: "closed"}.get(receipt.status, "active_investigation")
-    what: OutcomeWord = "moved" if receipt.outcome is ReceiptOutcome.MOVED else word  # type: ignore[assignment]
-    change.reports.append(Report(what, outcome=receipt.outcome, moved_to=receipt.moved_to))
-    change.notes.append(Note(word, receipt.outcome.value if receipt.outcome else None))  # type: ignore[arg-type]
-    if receipt.status is ReceiptStatus.ACTIVE_INVESTIGATION:
-        return
-    change.tellings.append(Telling(StatusWord.OUTCOME, outcome=receipt.outcome.value if receipt.outcome else word))
-    if receipt.status is ReceiptStatus.CLOSED:
-        change.end(Life.CLOSED, now)
-    else:
-        change.set(life=Life.ACTIONED)
-        change.timers[FOLLOW] = None

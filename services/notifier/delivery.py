@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from uuid import UUID
 
 from pydantic import AwareDatetime
@@ -79,6 +80,10 @@ class Delivery(Frozen):
     """The agency's own reference."""
     reason: str | None = None
     """Why it is parked."""
+    digest: str | None = None
+    """``sha-256:`` and hex of the document: what the custody log says was disclosed."""
+    trace: str | None = None
+    """``traceparent`` that the referral came with: later attempts are told in its trace, or link to it."""
 
     @property
     def notice(self) -> bool:
@@ -96,7 +101,9 @@ class Delivery(Frozen):
         return self.acknowledged_at is not None
 
 
-def begin(event: ReferralRouted, agency: Agency, now: datetime) -> Delivery:
+def begin(
+    event: ReferralRouted, agency: Agency, now: datetime, *, document: bytes, trace: str | None = None
+) -> Delivery:
     """The row of a referral that has just arrived."""
     return Delivery(
         referral_id=event.referral_id,
@@ -113,6 +120,8 @@ def begin(event: ReferralRouted, agency: Agency, now: datetime) -> Delivery:
         deadline=event.acknowledge_by or now + target(event.priority),
         live=bool(event.content.indicators.urls),
         push=Push.QUEUED if pushes(agency) else Push.NONE,
+        digest=f"sha-256:{sha256(document).hexdigest()}",
+        trace=trace,
     )
 
 

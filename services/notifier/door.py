@@ -7,8 +7,8 @@ A receipt is answered 202 when it is durable, else 503 with ``Retry-After``.
 
 import asyncio
 import hmac
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 from uuid import UUID
@@ -17,9 +17,13 @@ from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
+from contracts import telemetry
+from contracts.headers import TRACEPARENT, VIDARE_VIA
 from contracts.topics import RECEIPTS_INBOX
 from services.chassis.clock import Clock
 from services.chassis.errors import Unavailable
+from services.chassis.metrics import CONTENT_TYPE
+from services.chassis.tracing import DoorTracing
 from services.notifier.channels.pull import PullView
 from services.notifier.receipts import LARGEST_BYTES, RefusedReceipt, check
 
@@ -59,7 +63,7 @@ class DoorParts:
     inbox: Appender
     clock: Clock
     ready: asyncio.Event
-    metrics: Callable[[], bytes] = lambda: b""
+    tracing: DoorTracing | None = None
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None
 
 
@@ -69,7 +73,13 @@ class Problem(Exception):
     def __init__(self, status: int, code: str, detail: str, *, pointer: str | None = None) -> None:
         super().__init__(code)
         self.status = status
-        self.body = {"type": "about:blank", "title": code.replace("_", " "), "status": status, "code": code, "detail": detail}
+        self.body = {
+            "type": "about:blank",
+            "title": code.replace("_", " "),
+            "status": status,
+            "code": code,
+            "detail": detail,
+        }
         if pointer is not None:
             self.body["pointer"] = pointer
 
@@ -105,6 +115,7 @@ def _caller(parts: DoorParts) -> Callable[..., str]:
 def _add_referrals(app: FastAPI, parts: DoorParts) -> None:
     @app.get("/v1/referrals")
     async def referrals(
+        request: Request,
         agency: Annotated[str, Depends(_caller(parts))],
         state: Annotated[str, Query(pattern="^(open|all)$")] = "open",
         after: Annotated[int, Query(ge=-1, le=2**62)] = -1,
@@ -113,16 +124,19 @@ def _add_referrals(app: FastAPI, parts: DoorParts) -> None:
         """The calling agency's own referrals, oldest first, up to 100; ``after`` of the answer goes into the next call."""
         if not parts.ready.is_set():
             raise Unavailable("the view of the feeds")
-        page = await parts.view.wait_page(
-            agency, after=after, open_only=state == "open", wait_s=min(wait, LONGEST_WAIT_S)
-        )
+        with _span(parts, "GET /v1/referrals", agency, request.headers.get(TRACEPARENT)):
+            page = await parts.view.wait_page(
+                agency, after=after, open_only=state == "open", wait_s=min(wait, LONGEST_WAIT_S)
+            )
         raw = b'{"referrals":[' + b",".join(page.documents) + b'],"after":' + str(page.after).encode() + b"}"
         return Response(raw, media_type="application/json", headers={"cache-control": "no-store"})
 
 
 def _add_receipts(app: FastAPI, parts: DoorParts) -> None:
     @app.post("/v1/referrals/{referral}/receipts", status_code=202)
-    async def receipts(referral: str, request: Request, agency: Annotated[str, Depends(_caller(parts))]) -> JSONResponse:
+    async def receipts(
+        referral: str, request: Request, agency: Annotated[str, Depends(_caller(parts))]
+    ) -> JSONResponse:
         """One ``receipt/1`` for one referral of the caller."""
         raw = await _bounded_body(request)
         checked = check(raw, agency=agency, received_at=parts.clock.now())
@@ -132,7 +146,8 @@ def _add_receipts(app: FastAPI, parts: DoorParts) -> None:
         if receipt.referral_id != _uuid(referral):
             raise Problem(422, "invalid_field", "referral_id is not the one in the path", pointer="/referral_id")
         key = str(receipt.referral_id).encode()
-        await parts.inbox.append(RECEIPTS_INBOX + agency, key, raw, [("vidare-via", b"http")], partition=0)
+        with _span(parts, "POST /v1/referrals/{id}/receipts", agency, request.headers.get(TRACEPARENT)):
+            await parts.inbox.append(RECEIPTS_INBOX + agency, key, raw, [(VIDARE_VIA, b"http")], partition=0)
         return JSONResponse({"referral_id": str(receipt.referral_id), "status": receipt.status.value}, status_code=202)
 
 
@@ -151,7 +166,19 @@ def _add_health(app: FastAPI, parts: DoorParts) -> None:
     @app.get("/metrics")
     async def metrics() -> Response:
         """Prometheus text."""
-        return Response(parts.metrics(), media_type="text/plain; version=0.0.4")
+        raw = parts.tracing.metrics.render() if parts.tracing else b""
+        return Response(raw, headers={"content-type": CONTENT_TYPE})
+
+
+@contextmanager
+def _span(parts: DoorParts, route: str, agency: str, traceparent: str | None) -> Iterator[None]:
+    """The span of one request: of an agency, so what it sent is linked and never a parent."""
+    if parts.tracing is None:
+        yield
+        return
+    with parts.tracing.door_span(route, traceparent=traceparent) as span:
+        span.set(telemetry.AGENCY, agency)
+        yield
 
 
 async def _bounded_body(request: Request) -> bytes:
@@ -193,5 +220,3 @@ async def _unavailable_answer(request: Request, error: Exception) -> Response:  
     seconds = max(1, int(error.retry_after.total_seconds())) if isinstance(error, Unavailable) else 1
     problem = Problem(503, "unavailable", "nothing was taken; come again")
     return JSONResponse(problem.body, status_code=503, media_type=PROBLEM, headers={"retry-after": str(seconds)})
-
-

@@ -12,35 +12,42 @@ from uuid import UUID
 
 from contracts import telemetry
 from contracts.events import ReferralRouted
+from contracts.headers import TRACEPARENT
 from contracts.onboarding import Agency
 from contracts.referral import ReceiptChecked
 from contracts.topics import RECEIPTS_CHECKED, ROUTED, URGENT
-from contracts.vocabulary import Action, EntryKind
-from services.chassis.hop import Effect, Effects, Entry, Input, Lane, Outcome, TaskSpec, Told, View, same_partition_topics
+from contracts.vocabulary import Action
+from services.chassis.hop import (
+    Effect,
+    Effects,
+    Input,
+    Lane,
+    Outcome,
+    TaskSpec,
+    Told,
+    View,
+    same_partition_topics,
+)
 from services.notifier import decision, unreachable
+from services.notifier.answers import answered
+from services.notifier.applying import apply, release
 from services.notifier.attempt import AttemptEnd, ask, read_key
+from services.notifier.change import FOLLOW, FORGET, LADDER, RETRY
 from services.notifier.channels import topic
-from services.notifier.decision import Change
+from services.notifier.decision import Ended
 from services.notifier.delivery import Delivery, Push, begin, feeds
-from services.notifier.draft import LANE, Draft, document_key, row_key, timer_key
+from services.notifier.draft import LANE, Draft, document_key, row_key
 from services.notifier.lane import LANE_TIMER, pump
 from services.notifier.onboarded import Onboarded
 from services.notifier.order import Lane as AgencyLane
-from services.notifier.order import queue_key
 from services.notifier.parse import receipt_checked, referral_routed
 from services.notifier.receipts import check
 from services.notifier.render import render
 from services.notifier.verdicts import Verdict, of_end, reason
-from services.notifier.wording import entries, events
+from services.notifier.wording import queued, unknown
 
 LANES = (Lane(ROUTED + URGENT, urgent=True), Lane(ROUTED), Lane(RECEIPTS_CHECKED))
 CHANGELOG = "changelog-notifier"
-
-EXHAUSTED = "x/"
-"""Prefix of the index of referrals that parked after their last attempt: an agency that returns gets them."""
-
-RELEASED = 20
-"""Parked referrals that each success lets back into the queue: an agency that returns is not flooded."""
 
 
 class NotifierHop:
@@ -75,7 +82,7 @@ class NotifierHop:
         if given.record is not None and given.record.topic == RECEIPTS_CHECKED:
             self._receipt(draft, receipt_checked(given.record.value))
         elif given.record is not None:
-            self._routed(draft, referral_routed(given.record.value))
+            self._routed(draft, referral_routed(given.record.value), given.record.header(TRACEPARENT))
         elif given.timer is not None:
             self._timer(draft, given.timer.key)
         elif given.told is not None:
@@ -90,13 +97,15 @@ class NotifierHop:
             for referral in AgencyLane.model_validate_json(raw).sending:
                 row = view.get(row_key(agency, referral))
                 if row is not None:
-                    found.append(ask(Delivery.model_validate_json(row), view.get(document_key(agency, referral)) or b""))
+                    found.append(
+                        ask(Delivery.model_validate_json(row), view.get(document_key(agency, referral)) or b"")
+                    )
         return found
 
-    def _routed(self, draft: Draft, event: ReferralRouted) -> None:
+    def _routed(self, draft: Draft, event: ReferralRouted, trace: bytes | None) -> None:
         agency = self._agencies.reachable(event.destination)
         repeat = draft.row(event.destination, event.referral_id) is not None
-        draft.enter(_queued(event, agency, repeat=repeat))
+        draft.enter(queued(event, agency, repeat=repeat))
         _tell(draft, event.tip_id, event.destination, event.referral_id)
         draft.outcome.attributes |= {telemetry.PRIORITY: event.priority.value, telemetry.VERSION: event.version}
         if repeat:
@@ -104,34 +113,34 @@ class NotifierHop:
         if agency is None:
             unreachable.keep(draft, event)
             return
-        self._take(draft, event, agency)
+        self._take(draft, event, agency, trace.decode("ascii", "replace") if trace else None)
 
-    def _take(self, draft: Draft, event: ReferralRouted, agency: Agency) -> None:
+    def _take(self, draft: Draft, event: ReferralRouted, agency: Agency, trace: str | None = None) -> None:
         if event.replaces is not None and event.action in (Action.UPDATE, Action.WITHDRAWN):
             earlier = draft.row(agency.id, event.replaces)
             if earlier is not None:
-                self._apply(draft, earlier, decision.superseded(earlier, event.action, draft.now))
+                apply(draft, earlier, decision.superseded(earlier, event.action, draft.now))
         document = render(event, agency, proof=f"{self._proofs}/v1/tips/{event.tip_id}/bundle")
-        row = begin(event, agency, draft.now)
+        row = begin(event, agency, draft.now, document=document, trace=trace)
         if row.push is not Push.NONE:
             draft.put(document_key(agency.id, row.referral_id), document)
         if feeds(agency):
             draft.emit(topic.feed(agency.id, row.referral_id, document, tip=row.tip_id))
-        self._apply(draft, None, decision.taken(row, fed=feeds(agency), now=draft.now))
+        apply(draft, None, decision.taken(row, fed=feeds(agency), now=draft.now))
         pump(draft, agency, draft.lane(agency.id))
 
     def _receipt(self, draft: Draft, checked: ReceiptChecked) -> None:
         row = draft.row(checked.agency, checked.receipt.referral_id)
         draft.outcome.attributes |= {telemetry.AGENCY: checked.agency, telemetry.RECEIPT: checked.receipt.status.value}
         if row is None:
-            draft.enter(_unknown(checked))
+            draft.enter(unknown(checked))
             return
         self._answer(draft, row, checked)
 
     def _answer(self, draft: Draft, row: Delivery, checked: ReceiptChecked) -> None:
         _tell(draft, row.tip_id, row.agency, row.referral_id)
-        change = decision.answered(row, checked.receipt, draft.now)
-        self._apply(draft, row, change, actor=f"agency:{row.agency}")
+        change = answered(row, checked.receipt, draft.now)
+        apply(draft, row, change, actor=f"agency:{row.agency}")
 
     def _timer(self, draft: Draft, key: str) -> None:
         name, _, rest = key.partition("/")
@@ -151,16 +160,16 @@ class NotifierHop:
         if row is None:
             return
         _tell(draft, row.tip_id, row.agency, row.referral_id)
-        if name == decision.FORGET:
+        if name == FORGET:
             draft.put(row_key(row.agency, row.referral_id), None)
         elif agency is None:
-            self._apply(draft, row, decision.removed(row, draft.now))
-        elif name == decision.RETRY:
-            self._apply(draft, row, decision.due(row))
-        elif name == decision.LADDER:
-            self._apply(draft, row, decision.climbed(row, draft.now))
-        elif name == decision.FOLLOW:
-            self._apply(draft, row, decision.followed_up(row, draft.now))
+            apply(draft, row, decision.removed(row, draft.now))
+        elif name == RETRY:
+            apply(draft, row, decision.due(row))
+        elif name == LADDER:
+            apply(draft, row, decision.climbed(row))
+        elif name == FOLLOW:
+            apply(draft, row, decision.followed_up(row, draft.now))
 
     def _revive(self, draft: Draft, agency_id: str, referral: UUID) -> None:
         event = unreachable.kept(draft, agency_id, referral)
@@ -184,10 +193,14 @@ class NotifierHop:
         lane = self._ended(draft, row, lane, end)
         draft.save_lane(agency_id, lane)
         _tell(draft, row.tip_id, agency_id, referral)
-        draft.outcome.attributes |= {telemetry.ATTEMPT: tries, telemetry.CHANNEL: "webhook", telemetry.BREAKER: _state(lane, draft.now)}
+        draft.outcome.attributes |= {
+            telemetry.ATTEMPT: tries,
+            telemetry.CHANNEL: "webhook",
+            telemetry.BREAKER: _state(lane, draft.now),
+        }
         if verdict is Verdict.DELIVERED:
             self._answer_of(draft, agency_id, referral, end)
-            self._release(draft, agency_id)
+            release(draft, agency_id)
         agency = self._agencies.reachable(agency_id)
         if agency is not None:
             pump(draft, agency, lane)
@@ -195,10 +208,8 @@ class NotifierHop:
     def _ended(self, draft: Draft, row: Delivery, lane: AgencyLane, end: AttemptEnd) -> AgencyLane:
         verdict = of_end(end.status, end.fault)
         asked = timedelta(seconds=end.retry_after_s) if end.retry_after_s else None
-        change = decision.attempted(
-            row, verdict, reason=reason(end.status, end.fault), now=draft.now, counts=lane.breaker.closed, asked=asked
-        )
-        self._apply(draft, row, change)
+        ended = Ended(verdict, reason(end.status, end.fault), counts=lane.breaker.closed, asked=asked)
+        apply(draft, row, decision.attempted(row, ended, draft.now))
         if verdict is Verdict.DELIVERED:
             return lane.ended(row.referral_id, lane.breaker.succeeded())
         broken = lane.breaker.gone(draft.now) if verdict is Verdict.GONE else lane.breaker.failed(draft.now)
@@ -210,59 +221,6 @@ class NotifierHop:
         row = draft.row(agency, referral)
         if isinstance(checked, ReceiptChecked) and checked.receipt.referral_id == referral and row is not None:
             self._answer(draft, row, checked)
-
-    def _release(self, draft: Draft, agency: str) -> None:
-        for key, _ in list(draft.scan(f"{EXHAUSTED}{agency}/", limit=RELEASED)):
-            row = draft.row(agency, UUID(key.rsplit("/", 1)[1]))
-            draft.put(key, None)
-            if row is not None and row.push is Push.PARKED:
-                self._apply(draft, row, decision.due(row))
-
-    def _apply(self, draft: Draft, before: Delivery | None, change: Change, *, actor: str | None = None) -> None:
-        """Write what *change* says: the row, its place in the queue, its timers, events and custody entries."""
-        row = change.row
-        if row != before:
-            draft.save(row)
-        _place(draft, before, row)
-        for name, due in change.timers.items():
-            if due is not None or before is not None:
-                draft.wake(timer_key(name, row.agency, row.referral_id), due)
-        if not decision.keeps_document(row) and (before is None or decision.keeps_document(before)):
-            draft.put(document_key(row.agency, row.referral_id), None)
-        for event in events(change, draft.now):
-            draft.emit(event)
-        for entry in entries(change, actor=actor):
-            draft.enter(entry)
-
-
-def _place(draft: Draft, before: Delivery | None, row: Delivery) -> None:
-    """Keep the queue and the index of exhausted ones in step with where the pushed copy is."""
-    was = before.push if before else Push.NONE
-    if row.push is Push.QUEUED:
-        draft.put(queue_key(row), b"1")
-    elif was is Push.QUEUED:
-        draft.put(queue_key(row), None)
-    index = f"{EXHAUSTED}{row.agency}/{row.referral_id}"
-    if row.push is Push.PARKED and row.reason == "exhausted":
-        draft.put(index, b"1")
-    elif was is Push.PARKED and before is not None and before.reason == "exhausted":
-        draft.put(index, None)
-
-
-def _queued(event: ReferralRouted, agency: Agency | None, *, repeat: bool) -> Entry:
-    tally: dict[str, object] = {"referral": str(event.referral_id), "agency": event.destination}
-    if repeat:
-        tally["repeat"] = True
-    basis: dict[str, object] = {"rules": [why.rule for why in event.why], "rulebook": event.rulebook.digest}
-    if agency is not None:
-        basis |= {"disclosure": agency.basis, "profile": agency.profile.value}
-    return Entry(EntryKind.HOP_QUEUED.value, str(event.tip_id), "delivery of a referral", basis=basis, tally=tally)
-
-
-def _unknown(checked: ReceiptChecked) -> Entry:
-    tally = {"referral": str(checked.receipt.referral_id), "agency": checked.agency, "reason": "unknown_referral"}
-    actor = f"agency:{checked.agency}"
-    return Entry(EntryKind.RECEIPT_REFUSED.value, None, "receipt of an agency", tally=tally, actor=actor)
 
 
 def _tell(draft: Draft, tip: UUID, agency: str, referral: UUID) -> None:

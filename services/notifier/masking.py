@@ -25,4 +25,4 @@ def without_credentials(url: str) -> str:
     if not ats:
         return url
 
-    return f"{found[1]}{MASK}@{authority[ats[-1]:]}{url[found.end():]}"
+    return f"{found[1]}{MASK}@{authority[ats[-1] :]}{url[found.end() :]}"

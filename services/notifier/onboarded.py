@@ -63,7 +63,9 @@ def _check_webhook(where: str, agency: Agency) -> None:
     if hook is None:
         return
     if hook.secret is None and hook.signing_key is None:
-        raise Misconfigured(f"{where}: webhook has neither secret nor signing_key, so nothing it gets could be verified; add one")
+        raise Misconfigured(
+            f"{where}: webhook has neither secret nor signing_key, so nothing it gets could be verified; add one"
+        )
     if hook.pinned_sha256 is not None and not _is_digest(hook.pinned_sha256):
         raise Misconfigured(f"{where}: webhook.pinned_sha256 is not the SHA-256 of a certificate (64 hex digits)")
     if hook.client_key is not None and not hook.client_key.startswith("file:"):

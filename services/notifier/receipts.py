@@ -17,7 +17,16 @@ LARGEST_BYTES = 64 * 1024
 """Room for a question of 20,000 characters; also what is read of a webhook's answer."""
 
 Reason = Literal[
-    "empty", "too_large", "not_json", "unknown_schema", "invalid_field", "missing_field", "missing_reference", "missing_nack", "missing_text", "missing_moved_to"
+    "empty",
+    "too_large",
+    "not_json",
+    "unknown_schema",
+    "invalid_field",
+    "missing_field",
+    "missing_reference",
+    "missing_nack",
+    "missing_text",
+    "missing_moved_to",
 ]
 
 

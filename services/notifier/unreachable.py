@@ -29,7 +29,9 @@ def keep(draft: Draft, event: ReferralRouted) -> None:
     """Keep *event* whole, tell the router, and look again tomorrow."""
     if event.replaces is not None:
         draft.put(_key(event.destination, event.replaces), None)
-    draft.put(_key(event.destination, event.referral_id), event.model_dump_json(by_alias=True, exclude_none=True).encode())
+    draft.put(
+        _key(event.destination, event.referral_id), event.model_dump_json(by_alias=True, exclude_none=True).encode()
+    )
     wait(draft, event.destination, event.referral_id)
     tally = {"referral": str(event.referral_id), "agency": event.destination, "reason": REASON}
     draft.enter(Entry(EntryKind.DELIVERY_PARKED.value, str(event.tip_id), "delivery of a referral", tally=tally))

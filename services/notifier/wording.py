@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from contracts.events import DeliveryRecorded, OutcomeReported
-from contracts.referral import TipStatus
+from contracts.events import DeliveryRecorded, OutcomeReported, ReferralRouted
+from contracts.onboarding import Agency
+from contracts.referral import ReceiptChecked, TipStatus
 from contracts.topics import DELIVERIES, OUTCOMES, STATUS
 from contracts.vocabulary import EntryKind
 from services.chassis.hop import Emit, Entry
-from services.notifier.decision import Change, Note, Report, Telling
+from services.notifier.change import Change, Note, Report, Telling
 from services.notifier.delivery import Delivery
 
 ENTRY_KINDS: dict[str, EntryKind] = {
@@ -28,7 +29,13 @@ ENTRY_KINDS: dict[str, EntryKind] = {
 }
 """The custody entry of each note; ``dispatched`` is told by ``hop.queued``."""
 
-RECEIPT_WORDS = frozenset({"acknowledged", "actioned", "closed", "nacked", "question", "active_investigation", "receipt_ignored"})
+RECEIPT_WORDS = frozenset(
+    {"acknowledged", "actioned", "closed", "nacked", "question", "active_investigation", "receipt_ignored"}
+)
+"""Notes of which the agency is the actor."""
+
+DISCLOSURES = frozenset({"attempted", "delivered"})
+"""Notes that name the digest of the bytes that left."""
 
 
 def events(change: Change, now: datetime) -> Iterable[Emit]:
@@ -60,8 +67,9 @@ def _entry(row: Delivery, kind: EntryKind, note: Note, actor: str | None) -> Ent
         tally["attempt"] = row.tries
     if note.channel is not None:
         tally["channel"] = note.channel.value
+    basis = {"document": row.digest} if note.what in DISCLOSURES and row.digest else {}
     by = actor if note.what in RECEIPT_WORDS else None
-    return Entry(kind=kind.value, tip=str(row.tip_id), purpose="delivery of a referral", tally=tally, actor=by)
+    return Entry(kind.value, str(row.tip_id), "delivery of a referral", basis=basis, tally=tally, actor=by)
 
 
 def _delivery(row: Delivery, note: Note, now: datetime) -> Emit:
@@ -112,3 +120,21 @@ def _status(row: Delivery, telling: Telling, now: datetime) -> Emit:
     )
     raw = body.model_dump_json(by_alias=True, exclude_none=True).encode()
     return Emit(topic=STATUS + row.partner, key=row.reference, type="tip-status/1", body=raw, tip=str(row.tip_id))
+
+
+def queued(event: ReferralRouted, agency: Agency | None, *, repeat: bool) -> Entry:
+    """The entry of a referral that has arrived: why it may be disclosed, and whether it is a repeat."""
+    tally: dict[str, object] = {"referral": str(event.referral_id), "agency": event.destination}
+    if repeat:
+        tally["repeat"] = True
+    basis: dict[str, object] = {"rules": [why.rule for why in event.why], "rulebook": event.rulebook.digest}
+    if agency is not None:
+        basis |= {"disclosure": agency.basis, "profile": agency.profile.value}
+    return Entry(EntryKind.HOP_QUEUED.value, str(event.tip_id), "delivery of a referral", basis=basis, tally=tally)
+
+
+def unknown(checked: ReceiptChecked) -> Entry:
+    """The entry of a receipt for a referral that this agency never got."""
+    tally = {"referral": str(checked.receipt.referral_id), "agency": checked.agency, "reason": "unknown_referral"}
+    actor = f"agency:{checked.agency}"
+    return Entry(EntryKind.RECEIPT_REFUSED.value, None, "receipt of an agency", tally=tally, actor=actor)

@@ -60,6 +60,8 @@ class Asking:
     facts: Facts
     atlas: Atlas
     book: Rulebook
+    excluded: frozenset[str] = frozenset()
+    """Agencies that are left out for this tip."""
     asks: list[Ask] = field(default_factory=list)
     later: list[Ask] = field(default_factory=list)
     misses: list[Miss] = field(default_factory=list)
@@ -96,10 +98,13 @@ class Asking:
         for instead in self.book.fallback.get(target, ()):
             self.ask(rule, row, instead, place)
 
-    def named_by_person(self, agency: str) -> None:
-        """Ask for an agency that a person named."""
-        if agency == REVIEW or self._known(agency, BY_PERSON):
-            self.asks.append(Ask(BY_PERSON, agency, "person", None, "a person decided"))
+    def named(self, agencies: Sequence[str], look: str | None) -> None:
+        """Ask for agencies that a person or a missed clock named, and for a person in the name of the rule *look*."""
+        for agency in agencies:
+            if self._known(agency, BY_PERSON):
+                self.asks.append(Ask(BY_PERSON, agency, "person", None, "decided after the rules"))
+        if look:
+            self.asks.append(Ask(look, REVIEW, REVIEW, None, "a person must look"))
 
     def _looked_at(self, row: Row, clause: Clause, places: Sequence[Place | None]) -> Sequence[Place | None]:
         if clause.per == row.per:
@@ -174,7 +179,7 @@ class Asking:
                 self._miss(f"hotline-{place.standing.country.lower()}", row.id, reason)
 
     def _known(self, agency: str, rule: str) -> bool:
-        if self.atlas.usable(agency):
+        if self.atlas.usable(agency) and agency not in self.excluded:
             return True
         self._miss(agency, rule, self._why_not(agency))
         return False

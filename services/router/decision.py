@@ -115,21 +115,17 @@ def route(located: TipLocated, world: World, history: History = NEW, *, now: dat
     facts = facts_of(
         located, triage=level, partner=partner, atlas=world.atlas, history=history, duty_services=world.book.duty_services
     )
-    asking = Asking(facts, world.atlas, world.book)
+    asking = Asking(facts, world.atlas, world.book, history.excluded)
     truth = list(_collect(asking, world.book))
-    for agency in history.refer:
-        asking.named_by_person(agency)
+    asking.named(history.refer, None)
     suppressed = _suppress(asking, world.book, partner, truth)
     if history.decided:
-        asking.asks = [ask for ask in asking.asks if ask.agency != REVIEW or ask.rule not in _LOOKED]
+        asking.asks = [ask for ask in asking.asks if ask.agency != REVIEW]
+    asking.named((), history.look)
     closed = _close(asking, world.book, truth, history)
-    px = "withdrawn" if tip.facts.withdrawn else closed
+    px = "withdrawn" if tip.facts.withdrawn else "closed_by_person" if history.closed else closed
     px = px or _test_only(asking, tip.facts.is_test)
     return _decision(located, asking, level, history, tuple(truth), suppressed, px)
-
-
-_LOOKED = frozenset({"R07", "R15", "R16", "R17", "R20", "R21", "R26", "R33", "R34", "R39", "R40"})
-"""Rules whose question to a person is answered once a person has decided."""
 
 
 def _collect(asking: Asking, book: Rulebook) -> Iterator[Truth]:

@@ -138,6 +138,10 @@ class History:
     """Agencies that a person named."""
     decided: bool = False
     """A person has looked: nobody is asked again for the same reasons."""
+    closed: bool = False
+    """A person closed it."""
+    look: str | None = None
+    """Rule in whose name a person must look, whatever else is decided."""
 
 
 NEW = History()

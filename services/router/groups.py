@@ -20,8 +20,6 @@ FactLane = Literal["c", "p"]
 """``c``: those who remove content; ``p``: those who look for people."""
 
 SEVERAL_SOURCES = timedelta(hours=24)
-MOST_TIPS = 10_000
-"""Tips whose rows a group can delete; older ones of a larger group were told as sightings and keep no body."""
 MOST_PARTNERS = 20
 
 _CONTENT = ("url:", "hash:")
@@ -30,7 +28,7 @@ _STEPS = frozenset({2, *(10**power for power in range(1, 10))})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Standing:
     """What a tip is at one agency: its group's lead, one of its own beside it, or a sighting."""
 
     as_what: Literal["lead", "own", "sighting"]
@@ -56,14 +54,11 @@ def told_by(located: TipLocated, decision: Decision, lane: FactLane) -> Iterator
             yield f"{place.part}:{place.standing.country}"
 
 
-def judge(
-    shelf: Shelf, group: GroupRow, destination: Destination, *, news: bool, partner: str
-) -> Place:
+def judge(group: GroupRow, destination: Destination, *, news: bool, partner: str) -> Standing:
     """
     Say what the tip is for *destination*.
 
     Args:
-        shelf: Rows of the task.
         group: The tip's group.
         destination: Where it must go.
         news: The tip tells something that this destination's lane does not know.
@@ -71,12 +66,12 @@ def judge(
     """
     lead = group.leads.get(destination.id)
     if lead is None:
-        return Place("lead")
+        return Standing("lead")
     raised = destination.priority.urgent and destination.priority < Priority(lead.priority)
     flood = lead.acknowledged and partner in lead.partners
     if news or raised or (destination.priority is Priority.P0 and not flood):
-        return Place("own", lead)
-    return Place("sighting", lead)
+        return Standing("own", lead)
+    return Standing("sighting", lead)
 
 
 def is_news(shelf: Shelf, group: str, lane: FactLane, facts: list[str]) -> bool:
@@ -108,8 +103,3 @@ def related(group: GroupRow, agency: str, own: str) -> tuple[str, ...]:
     lead = group.leads.get(agency)
     return (lead.referral,) if lead and lead.referral != own else ()
 
-
-def join(group: GroupRow, tip: str) -> None:
-    """Add a tip to its group."""
-    if tip not in group.tips:
-        group.tips = [*group.tips, tip][-MOST_TIPS:]

@@ -53,6 +53,11 @@ class Words:
         self._shared = self._same_for_all()
         self._content = orjson.Fragment(located.received.content.model_dump_json(by_alias=True).encode())
 
+    @property
+    def decision_book(self) -> str:
+        """Digest of the rulebook that decided."""
+        return self._book["digest"]
+
     def referral(self, destination: str) -> UUID:
         """Id of this version's referral to *destination*."""
         return referral_id(self.located.received.tip_id, self.version, destination)

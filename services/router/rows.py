@@ -21,7 +21,7 @@ State = Literal["open", "acknowledged", "closed", "refused", "expired", "withdra
 LIVE: tuple[State, ...] = ("open", "acknowledged", "expired")
 """States in which an agency still works on what we sent, or may."""
 
-TIP, GROUP, BODY, SEEN, SHARES = "tip/", "group/", "body/", "seen/", "shares/"
+TIP, GROUP, BODY, SEEN, MEMBER, SHARES = "tip/", "group/", "body/", "seen/", "member/", "shares/"
 
 
 @dataclass(slots=True)
@@ -54,8 +54,14 @@ class TipRow:
     review: str | None = None
     """Id of the open question to a person."""
     region: str | None = None
+    turned_away: int = 0
+    """How often an agency said that it is not theirs: decided again once, then a person looks."""
+    edge: bool = False
+    """The last decision met a proxy whose origin was not known (R17)."""
     told: dict[str, Any] = field(default_factory=dict)
     """The tally of the last version, for a repeat of the same event."""
+    level: str = "PX"
+    """Level of the last decision."""
 
 
 @dataclass(slots=True)
@@ -86,8 +92,8 @@ class GroupRow:
     leads: dict[str, Lead] = field(default_factory=dict)
     senders: dict[str, str] = field(default_factory=dict)
     """Partner -> when it last told of this thing (RFC 3339)."""
-    tips: list[str] = field(default_factory=list)
-    """The newest tips, bounded: whose rows are deleted with the group."""
+    excluded: list[str] = field(default_factory=list)
+    """Agencies that said of this thing that it is not theirs, or were removed."""
     later: dict[str, Pending] = field(default_factory=dict)
 
 
@@ -155,8 +161,18 @@ class Shelf:
         self.puts[GROUP + row.group] = None
         for key in self._keys(f"{SEEN}{row.group}/"):
             self.puts[key] = None
-        for tip in row.tips:
-            self.puts[TIP + tip] = self.puts[BODY + tip] = None
+        for key in self._keys(f"{MEMBER}{row.group}/"):
+            tip = key.rpartition("/")[2]
+            self.puts[key] = self.puts[TIP + tip] = self.puts[BODY + tip] = None
+
+    def join(self, group: str, tip: str) -> None:
+        """Remember that *tip* belongs to *group*: its rows are deleted with it."""
+        self.puts[f"{MEMBER}{group}/{tip}"] = b"1"
+
+    def drop_body(self, tip: str) -> None:
+        """Delete the bytes of a located tip that nobody will decide again."""
+        if self._get(BODY + tip) is not None:
+            self.puts[BODY + tip] = None
 
     def _keys(self, prefix: str) -> Iterator[str]:
         for key, _ in self._view.scan(prefix, limit=100_000):

@@ -13,8 +13,14 @@ from datetime import UTC, datetime, timedelta
 from contracts.events import PersonFacts, TipFacts
 from contracts.vocabulary import AssessmentStatus, Kind, Label, PersonRole, Signal
 
-ORDER = tuple("U1 U2 U3 U4 U5 C1 C2 C3 C4 M1 M2 M3 D1 T1 N1 L1 L3 L4 L6".split())
-"""Every code in the order in which they are told. L2 is the router's; L5 (generative AI alone) has no effect by design."""
+ORDER = (
+    "U1", "U2", "U3", "U4", "U5", "C1", "C2", "C3", "C4", "M1", "M2", "M3", "D1", "T1", "N1", "L1", "L3", "L4", "L6",
+)  # fmt: skip
+"""
+Every code in the order in which they are told.
+
+L2 is the router's; L5 (generative AI alone) has no effect, by design.
+"""
 
 FRESH = timedelta(hours=24)
 EXPIRES_SOON = timedelta(days=14)
@@ -64,7 +70,8 @@ def _u1(facts: TipFacts, now: datetime) -> bool:
 
 def _abroad(person: PersonFacts, facts: TipFacts) -> bool:
     where = person.location or facts.place_country
-    return person.role is PersonRole.SUSPECT and bool(person.nationalities) and bool(where) and where not in person.nationalities
+    known = bool(person.nationalities) and where is not None
+    return person.role is PersonRole.SUSPECT and known and where not in person.nationalities
 
 
 def _u2(facts: TipFacts, _: datetime) -> bool:

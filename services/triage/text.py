@@ -11,6 +11,7 @@ import tomllib
 import unicodedata
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 FILE = Path(__file__).with_name("phrases.toml")
 NOT_A_LANGUAGE = frozenset({"", "und", "mul", "zxx", "mis"})
@@ -53,7 +54,7 @@ def _words(text: str) -> str:
 
 
 @cache
-def _lists() -> tuple[dict[str, str | list[str]], ...]:
+def _lists() -> tuple[dict[str, Any], ...]:
     return tuple(tomllib.loads(FILE.read_text(encoding="utf-8"))["list"])
 
 

@@ -1,6 +1,7 @@
 """The local broker: a real process that keeps its records through a kill."""
 
 import os
+import uuid
 from pathlib import Path
 
 from confluent_kafka import Consumer, Producer
@@ -11,11 +12,15 @@ from services.chassis.settings import Settings
 from services.cli.broker import LocalBroker, status
 from services.cli.broker.wire import answers
 
-TOPIC = "broker-test"
+TOPIC = f"broker-test-{uuid.uuid4().hex[:8]}"
 
 
 def test_a_killed_broker_comes_back_on_its_port_with_its_records(tmp_path: Path) -> None:
-    """A record that was acknowledged before ``kill -9`` is read after the restart, at the same address."""
+    """
+    A record that was acknowledged before ``kill -9`` is read after the restart, at the same address.
+
+    The process leads a session of its own (Ctrl-C does not reach it), and nothing is left of it after the stop.
+    """
     broker = LocalBroker(tmp_path)
     try:
         before = broker.start()
@@ -28,12 +33,20 @@ def test_a_killed_broker_comes_back_on_its_port_with_its_records(tmp_path: Path)
 
         assert (after, [b"one"]) == (before, _read(after, count=1))
         assert killed != broker.pid
+        assert broker.pid == os.getsid(broker.pid or 0)
     finally:
         last = broker.pid
         broker.stop()
     assert last is not None
     assert not _exists(last)
     assert not answers(before)
+
+
+def test_the_session_has_a_broker_that_keeps_records(kafka: str) -> None:
+    """Whatever runs the session's broker, a published record can be read from it."""
+    _publish(kafka, b"one")
+
+    assert _read(kafka, count=1) == [b"one"]
 
 
 def test_two_homes_have_two_brokers(kafka_broker: LocalBroker, tmp_path: Path) -> None:
@@ -67,7 +80,7 @@ def _publish(bootstrap: str, value: bytes) -> None:
 
 
 def _read(bootstrap: str, *, count: int) -> list[bytes]:
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "broker-test", "auto.offset.reset": "earliest"})
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": TOPIC, "auto.offset.reset": "earliest"})
     consumer.subscribe([TOPIC])
     try:
         records = [consumer.poll(30) for _ in range(count)]

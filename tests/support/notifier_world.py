@@ -15,7 +15,8 @@ from contracts.onboarding import Agency
 from contracts.referral import Receipt, ReceiptChecked
 from contracts.vocabulary import Priority
 from services.chassis.hop import NAMESPACE, Effect, Emit, Entry, Input, Outcome, Record, Timer, Told
-from services.notifier.attempt import AttemptEnd, tell
+from services.notifier.attempt import AttemptEnd, ask, tell
+from services.notifier.delivery import begin
 from services.notifier.hop import NotifierHop
 from services.notifier.onboarded import Onboarded
 
@@ -103,6 +104,12 @@ def a_referral(number: int = 1, **changes: Any) -> ReferralRouted:
         "content": full_content(),
     }
     return ReferralRouted(**(values | changes))
+
+
+def an_effect(agency: str, referral: UUID, document: bytes, tries: int = 1) -> Effect:
+    """The effect of sending *document*."""
+    row = begin(a_referral(), an_agency(), START, document=document)
+    return ask(row.model_copy(update={"agency": agency, "referral_id": referral, "tries": tries}), document)
 
 
 class World:

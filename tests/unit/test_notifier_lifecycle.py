@@ -11,7 +11,7 @@ from contracts.events import ReferralRouted
 from contracts.vocabulary import Action, DeadReason, Priority
 from services.chassis.errors import Misconfigured, Poison
 from services.chassis.hop import Effect
-from services.notifier.attempt import AttemptEnd
+from services.notifier.attempt import AttemptEnd, read_body
 from services.notifier.onboarded import Onboarded
 from services.notifier.parse import referral_routed
 from tests.support.notifier_world import SECRETS, START, World, a_referral, an_agency
@@ -51,7 +51,7 @@ def test_a_referral_is_fed_pushed_and_told_of() -> None:
     assert ["delivered"] == statuses(world)
     feed = next(each for each in world.events if each.topic == "referrals-agency-hotline-nl")
     assert (str(event.referral_id), "hotline-nl", True) == (feed.key, feed.to, feed.fresh_trace)
-    assert feed.body == world.sent[0][1].body
+    assert feed.body == read_body(world.sent[0][1].body)[1]
 
 
 def test_a_status_names_the_kind_of_destination_only() -> None:
@@ -201,7 +201,9 @@ def test_a_question_reaches_the_sender_and_stops_nothing() -> None:
     world.answer(event.referral_id, "question", text="Which account do you mean?")
     world.run(HOUR)
 
-    assert ["Which account do you mean?"] == [r.get("text") for r in world.rows("tips-status-ecpat-se") if r.get("text")]
+    assert ["Which account do you mean?"] == [
+        r.get("text") for r in world.rows("tips-status-ecpat-se") if r.get("text")
+    ]
     assert "Which" not in str(world.rows("deliveries")) + str(world.entries) + str(world.rows("outcomes"))
     assert "escalated" in world.words()
 
@@ -251,7 +253,12 @@ def test_a_receipt_in_the_answer_counts_for_that_referral_only() -> None:
     event, other = a_referral(), a_referral(2)
 
     def plays(effect: Effect, now: datetime) -> AttemptEnd:
-        body = {"schema": "receipt/1", "referral_id": str(event.referral_id), "status": "acknowledged", "reference": "C-1"}
+        body = {
+            "schema": "receipt/1",
+            "referral_id": str(event.referral_id),
+            "status": "acknowledged",
+            "reference": "C-1",
+        }
         return AttemptEnd(status=200, answer=orjson.dumps(body).decode())
 
     world = World(plays=plays)
@@ -264,7 +271,12 @@ def test_a_receipt_in_the_answer_counts_for_that_referral_only() -> None:
 
 @pytest.mark.parametrize(
     "end",
-    [AttemptEnd(status=500), AttemptEnd(fault="timeout"), AttemptEnd(status=429, retry_after_s=60), AttemptEnd(fault="tls")],
+    [
+        AttemptEnd(status=500),
+        AttemptEnd(fault="timeout"),
+        AttemptEnd(status=429, retry_after_s=60),
+        AttemptEnd(fault="tls"),
+    ],
 )
 def test_a_failed_attempt_is_made_again_with_the_same_id(end: AttemptEnd) -> None:
     """E69: 500, a time-out after who knows what, 429: the same referral id and the same bytes again."""
@@ -314,7 +326,10 @@ def test_a_permanent_refusal_parks_at_once_and_is_offered_daily(status: int) -> 
     world.run(timedelta(days=3, hours=1))
 
     assert 4 == len(world.sent)
-    assert ("parked", f"http_{status}") == (world.row(event.referral_id)["push"], world.row(event.referral_id)["reason"])
+    assert ("parked", f"http_{status}") == (
+        world.row(event.referral_id)["push"],
+        world.row(event.referral_id)["reason"],
+    )
     assert "delivery.parked" in kinds(world)
 
 
@@ -367,7 +382,8 @@ def test_urgent_goes_first_then_the_oldest_deadline() -> None:
     """In one lane a P0 overtakes every waiting P3, and among equals the earliest deadline goes first."""
     world = World(an_agency(concurrency=1))
     routine = [
-        a_referral(number, priority=Priority.P3, acknowledge_by=START + timedelta(days=20 - number)) for number in range(5)
+        a_referral(number, priority=Priority.P3, acknowledge_by=START + timedelta(days=20 - number))
+        for number in range(5)
     ]
     for event in routine:
         world.refer(event)
@@ -423,7 +439,9 @@ def test_an_update_takes_the_place_of_the_earlier_version() -> None:
     world, event = World(plays=always(AttemptEnd(status=503))), a_referral(priority=Priority.P0)
     world.refer(event)
     world.run(timedelta(seconds=2))
-    newer = a_referral(referral_id=uuid4(), version=2, action=Action.UPDATE, replaces=event.referral_id, priority=Priority.P0)
+    newer = a_referral(
+        referral_id=uuid4(), version=2, action=Action.UPDATE, replaces=event.referral_id, priority=Priority.P0
+    )
     world.refer(newer)
     world.run(3 * HOUR)
 
@@ -437,7 +455,9 @@ def test_a_withdrawal_is_a_notice_that_asks_for_nothing() -> None:
     world, event = World(), a_referral(priority=Priority.P1)
     world.refer(event)
     world.run(HOUR)
-    notice = a_referral(referral_id=uuid4(), version=2, action=Action.WITHDRAWN, replaces=event.referral_id, priority=Priority.P1)
+    notice = a_referral(
+        referral_id=uuid4(), version=2, action=Action.WITHDRAWN, replaces=event.referral_id, priority=Priority.P1
+    )
     world.refer(notice)
     world.run(50 * DAY)
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from contracts.referral import ReceiptChecked
 from services.chassis.hop import Input, Record
+from services.notifier.intake import ReceiptsHop, bucket_of
 from services.notifier.receipts import LARGEST_BYTES, RefusedReceipt, check
-from services.notifier.receipts_hop import ReceiptsHop, bucket_of
 from tests.support.notifier_world import START, World
 
 GOOD = {
@@ -104,7 +104,9 @@ _JSON = st.recursive(
 )
 
 
-@given(changes=st.dictionaries(st.sampled_from([*GOOD, "outcome", "nack", "text", "moved_to", "at"]), _JSON, max_size=4))
+@given(
+    changes=st.dictionaries(st.sampled_from([*GOOD, "outcome", "nack", "text", "moved_to", "at"]), _JSON, max_size=4)
+)
 def test_a_refusal_never_quotes_the_receipt(changes: dict[str, object]) -> None:
     """A reason is a closed word and the name of a field of ours."""
     raw = orjson.dumps(GOOD | changes, option=orjson.OPT_NON_STR_KEYS) if _encodable(changes) else b"{"

@@ -48,7 +48,10 @@ def test_every_document_is_a_valid_referral_with_its_proof(profile: str) -> None
     ("profile", "withheld"),
     [
         ("police", set()),
-        ("hotline", {"people", "place", "narrative", "urgency_reason", "reporter", "known_to", "addresses", "accounts"}),
+        (
+            "hotline",
+            {"people", "place", "narrative", "urgency_reason", "reporter", "known_to", "addresses", "accounts"},
+        ),
         ("provider", {"people", "narrative", "reporter", "urls", "addresses", "hashes", "accounts", "labels"}),
     ],
 )

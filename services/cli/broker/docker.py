@@ -68,6 +68,7 @@ class DockerBroker:
         with locked(self.home):
             state = read_state(self.home)
             if state is not None and self.running:
+                self._wait(state.bootstrap)
                 return state.bootstrap
             ports = free_ports(before=_ports_of(state))
             try:

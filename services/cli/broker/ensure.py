@@ -122,7 +122,7 @@ def _started(choice: Choice, settings: Settings, say: Say) -> Broker:
         broker = _broker(choice.how, settings, say)
         return Broker(broker.start(), choice.how, owned=True, why=choice.why, end=broker.stop)
     except Unavailable as error:  # Docker promised and did not keep it: the next way
-        failed = str(error)
+        failed = f"{error.what} did not serve"
     second = choose(None, None, dataclasses.replace(probes(say), docker=lambda: failed))
     say(second.why)
     return _started(second, settings, say)

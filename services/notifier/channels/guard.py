@@ -32,7 +32,9 @@ class GuardedResolver(AbstractResolver):
         self._may = may
         self._inner = aiohttp.ThreadedResolver()
 
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
         """
         Every address of *host*.
 
@@ -61,7 +63,11 @@ def public_or_loopback(ip: str) -> bool:
 
 
 def guarded_connector(may: MAY, tls: bool | aiohttp.Fingerprint) -> aiohttp.TCPConnector:
-    """A connector that asks *may* before each connect; *tls* may pin the certificate on top of its verification."""
+    """
+    A connector that asks *may* before each connect; *tls* may pin the certificate on top of its verification.
+
+    Connections are not kept: each attempt is checked anew, and none fails on one that the agency closed meanwhile.
+    """
 
     def checked_socket(info: Any) -> socket.socket:
         family, kind, proto, _, address = info
@@ -72,5 +78,10 @@ def guarded_connector(may: MAY, tls: bool | aiohttp.Fingerprint) -> aiohttp.TCPC
         return made
 
     return aiohttp.TCPConnector(
-        ssl=tls, resolver=GuardedResolver(may), use_dns_cache=False, socket_factory=checked_socket, limit=0
+        ssl=tls,
+        resolver=GuardedResolver(may),
+        use_dns_cache=False,
+        force_close=True,
+        socket_factory=checked_socket,
+        limit=0,
     )

@@ -22,7 +22,9 @@ PRIVATE_PREFIX = "whsk_"
 SEED_BYTES = 32
 
 
-def headers(hook: WebhookChannel, secret: Callable[[str], str], referral: UUID, at: datetime, body: bytes) -> dict[str, str]:
+def headers(
+    hook: WebhookChannel, secret: Callable[[str], str], referral: UUID, at: datetime, body: bytes
+) -> dict[str, str]:
     """
     The three headers that prove where *body* comes from.
 

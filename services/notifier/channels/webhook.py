@@ -10,29 +10,34 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 
 from contracts.onboarding import Agency, WebhookChannel
 from services.chassis.errors import Misconfigured
 from services.chassis.hop import Effect, Told
-from services.notifier.attempt import AttemptEnd, read_key, tell
+from services.chassis.spanmaker import Attempt
+from services.chassis.tracecontext import parse_traceparent
+from services.notifier.attempt import Asked, AttemptEnd, read_body, read_key, tell
 from services.notifier.channels.guard import MAY, AddressRefused, guarded_connector, public_only
 from services.notifier.channels.signing import headers
 from services.notifier.onboarded import Onboarded
 from services.notifier.receipts import LARGEST_BYTES
 from services.notifier.schedule import retry_after
-from services.notifier.verdicts import Fault, Verdict, of_status
+from services.notifier.verdicts import Fault, Verdict, of_end, of_status, reason
 
 LARGEST_HEADER_BYTES = 8 * 1024
 USER_AGENT = "Vidare/1 (referral/1; standard-webhooks)"
 
-Observe = Callable[[str, str, float], None]
-"""Takes agency, end (a status class or a fault) and seconds: for metrics; never a URL."""
+LATE = timedelta(minutes=10)
+"""An attempt later than this begins a trace of its own."""
+
+Observe = Callable[[Attempt], None]
+"""Is told of every end, for its span and metrics; never of a URL or a body."""
 
 
-def _unobserved(agency: str, end: str, seconds: float) -> None:
+def _unobserved(attempt: Attempt) -> None:
     """Nobody counts."""
 
 
@@ -64,17 +69,19 @@ class WebhookEffects:
         self._now = now
         self._observe = observe
         self._sessions: dict[str, aiohttp.ClientSession] = {}
+        self._tls: dict[str, ssl.SSLContext] = {}
 
     async def perform(self, effect: Effect) -> Told:
         """Send the document of *effect* once and tell how it ended."""
         agency_id, _, _ = read_key(effect.key)
+        asked, document = read_body(effect.body)
         agency = self._agencies.reachable(agency_id)
-        began = time.monotonic()
-        if agency is None or agency.webhook is None or not effect.body:
+        began, now = time.time_ns(), self._now()
+        if agency is None or agency.webhook is None or not document:
             end = AttemptEnd(fault=Fault.INTERNAL)
         else:
-            end = await self._attempt(agency, agency.webhook, effect)
-        self._observe(agency_id, end.fault or f"{(end.status or 0) // 100}xx", time.monotonic() - began)
+            end = await self._attempt(agency, agency.webhook, effect.key, document)
+        self._observe(_span_of(effect.key, asked, end, (began, time.time_ns()), late=now - asked.queued_at > LATE))
         return tell(effect.key, end)
 
     async def close(self) -> None:
@@ -82,10 +89,10 @@ class WebhookEffects:
         for session in self._sessions.values():
             await session.close()
 
-    async def _attempt(self, agency: Agency, hook: WebhookChannel, effect: Effect) -> AttemptEnd:
+    async def _attempt(self, agency: Agency, hook: WebhookChannel, key: str, document: bytes) -> AttemptEnd:
         try:
             async with asyncio.timeout(hook.timeout_s):
-                return await self._post(agency, hook, effect)
+                return await self._post(agency, hook, key, document)
         except TimeoutError:
             return AttemptEnd(fault=Fault.TIMEOUT)
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -93,20 +100,26 @@ class WebhookEffects:
         except Misconfigured:
             return AttemptEnd(fault=Fault.INTERNAL)
 
-    async def _post(self, agency: Agency, hook: WebhookChannel, effect: Effect) -> AttemptEnd:
-        _, referral, _ = read_key(effect.key)
+    async def _post(self, agency: Agency, hook: WebhookChannel, key: str, document: bytes) -> AttemptEnd:
+        _, referral, _ = read_key(key)
         now = self._now()
-        sent = headers(hook, self._secret, referral, now, effect.body)
+        sent = headers(hook, self._secret, referral, now, document)
         sent |= {"content-type": "application/json", "user-agent": USER_AGENT, "accept-encoding": "identity"}
         session = self._session(agency.id, hook)
         async with session.post(
-            hook.url, data=effect.body, headers=sent, allow_redirects=False, ssl=tls_context(hook)
+            hook.url, data=document, headers=sent, allow_redirects=False, ssl=self._context(agency.id, hook)
         ) as answer:
             asked = retry_after(answer.headers.get("Retry-After"), now)
             text = await _bounded_text(answer.content) if of_status(answer.status) is Verdict.DELIVERED else None
             return AttemptEnd(
                 status=answer.status, retry_after_s=int(asked.total_seconds()) if asked else None, answer=text
             )
+
+    def _context(self, agency: str, hook: WebhookChannel) -> ssl.SSLContext:
+        """Made once per agency: reading the authorities takes milliseconds."""
+        if agency not in self._tls:
+            self._tls[agency] = tls_context(hook)
+        return self._tls[agency]
 
     def _session(self, agency: str, hook: WebhookChannel) -> aiohttp.ClientSession:
         """One session per agency: no cookie, no proxy and no connection is shared with another."""
@@ -123,6 +136,24 @@ class WebhookEffects:
                 max_field_size=LARGEST_HEADER_BYTES,
             )
         return self._sessions[agency]
+
+
+def _span_of(key: str, asked: Asked, end: AttemptEnd, times: tuple[int, int], *, late: bool) -> Attempt:
+    agency, referral, tries = read_key(key)
+    failed = of_end(end.status, end.fault) is not Verdict.DELIVERED
+    return Attempt(
+        channel="webhook",
+        agency=agency,
+        referral=str(referral),
+        attempt=tries,
+        start_ns=times[0],
+        end_ns=times[1],
+        tip=asked.tip,
+        status_code=end.status,
+        error=reason(end.status, end.fault) if failed else None,
+        parent=parse_traceparent(asked.trace.encode()) if asked.trace else None,
+        late=late,
+    )
 
 
 def tls_context(hook: WebhookChannel) -> ssl.SSLContext:

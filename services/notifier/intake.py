@@ -1,5 +1,5 @@
 """
-The receipts hop: raw answers of agencies in, checked receipts out.
+The notifier's intake, the receipts hop: raw answers of agencies in, checked receipts out.
 
 Its inboxes are untrusted: a bad record is refused in words in the custody log,
 never dead-lettered, and who answers is told by the topic. Agencies share a few
@@ -75,7 +75,12 @@ def _pass(agency: str, checked: ReceiptChecked) -> Outcome:
 def _refuse(record: Record, agency: str, refused: RefusedReceipt) -> Outcome:
     """Digest, size and reason are kept; the bytes are not."""
     raw = record.value or b""
-    tally: dict[str, object] = {"agency": agency, "reason": refused.reason, "size": len(raw), "digest": f"sha-256:{hashlib.sha256(raw).hexdigest()}"}
+    tally: dict[str, object] = {
+        "agency": agency,
+        "reason": refused.reason,
+        "size": len(raw),
+        "digest": f"sha-256:{hashlib.sha256(raw).hexdigest()}",
+    }
     if refused.field is not None:
         tally["field"] = refused.field
     return Outcome(

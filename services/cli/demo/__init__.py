@@ -1,0 +1,1 @@
+"""The demo: what it publishes, who answers, and what it shows."""

@@ -1,0 +1,107 @@
+"""Geolocate's door: evidence and verdict for one address, for operators on this machine; nothing is stored."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from ipaddress import ip_address
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from services.chassis.errors import Unavailable
+from services.chassis.metrics import CONTENT_TYPE
+from services.chassis.tracing import DoorTracing
+from services.geolocate.geodata import Geodata
+from services.geolocate.lookup import locate_address, locate_url
+from services.geolocate.resolver import Resolver
+from services.geolocate.watch import warnings
+
+ROUTE = "GET /v1/locate"
+OUR_HOSTS = ["127.0.0.1", "localhost", "[::1]", "testserver"]
+"""Names this door answers to: a page from elsewhere must not reach it through a name that points here."""
+
+CREDIT = {"Link": '<https://db-ip.com/>; rel="license"; title="IP Geolocation by DB-IP"'}
+"""What the licence of one source asks of those who show its results."""
+
+_LONGEST = 65_536
+_PROBLEM = "application/problem+json"
+
+
+def today_utc() -> date:
+    """The day, in UTC."""
+    return datetime.now(UTC).date()
+
+
+def door(
+    geodata: Geodata, tracing: DoorTracing, *, resolver: Resolver | None = None, today: Callable[[], date] = today_utc
+) -> FastAPI:
+    """Make the door over *geodata*."""
+    app = FastAPI(title="Vidare geolocate", docs_url=None, redoc_url=None)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS)
+    _health(app, geodata, tracing, today)
+
+    @app.get("/v1/locate")
+    def locate(request: Request, ip: str | None = None, url: str | None = None) -> Response:
+        """Give evidence and verdict for one address or URL."""
+        with tracing.door_span(ROUTE, traceparent=request.headers.get("traceparent")) as span:
+            answer = _refused(request, ip, url) or _located(geodata, ip, url, today(), resolver)
+            span.status(answer.status_code)
+            return answer
+
+    return app
+
+
+def _refused(request: Request, ip: str | None, url: str | None) -> Response | None:
+    if not _from_this_machine(request):
+        return problem(403, "not_permitted", "operators on this machine only")
+    if (ip is None) == (url is None):
+        return problem(422, "invalid_field", "ask with exactly one of ip= and url=")
+    if len(ip or url or "") > _LONGEST:
+        return problem(422, "invalid_field", f"longer than {_LONGEST} characters")
+    return None
+
+
+def _located(geodata: Geodata, ip: str | None, url: str | None, today: date, resolver: Resolver | None) -> Response:
+    if not geodata.ready:
+        return problem(503, "unavailable", "no database is open", {"Retry-After": "5"})
+    try:
+        found: dict[str, Any] = (
+            locate_address(geodata, ip, today=today)
+            if ip is not None
+            else locate_url(geodata, url or "", today=today, resolver=resolver)
+        )
+    except Unavailable:
+        return problem(503, "unavailable", "the name is being resolved", {"Retry-After": "1"})
+    return JSONResponse(found, headers=CREDIT)
+
+
+def _health(app: FastAPI, geodata: Geodata, tracing: DoorTracing, today: Callable[[], date]) -> None:
+    @app.get("/live")
+    def live() -> dict[str, str]:
+        """Say that the process works."""
+        return {"status": "live"}
+
+    @app.get("/ready")
+    def ready() -> Response:
+        """Say whether a database is open, which ones, and what an operator should know of them."""
+        answer = {"ready": geodata.ready, "warnings": warnings(geodata, today()), "builds": geodata.current.builds}
+        return JSONResponse(answer, status_code=200 if geodata.ready else 503)
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        """Give the metrics in Prometheus text."""
+        return Response(tracing.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _from_this_machine(request: Request) -> bool:
+    try:
+        return request.client is not None and ip_address(request.client.host).is_loopback
+    except ValueError:
+        return request.client is not None and request.client.host == "testclient"
+
+
+def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Answer with a problem document (RFC 9457); it never repeats what was asked."""
+    body = {"type": "about:blank", "status": status, "title": code.replace("_", " "), "code": code, "detail": detail}
+    return JSONResponse(body, status_code=status, headers=headers, media_type=_PROBLEM)

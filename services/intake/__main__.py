@@ -1,0 +1,118 @@
+"""``python -m services.intake door|hop [--id N]``: wiring only."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import uvicorn
+from fastapi import FastAPI
+
+from services.chassis.clock import SystemClock
+from services.chassis.door_producer import DoorProducer
+from services.chassis.errors import EX_CONFIG, Misconfigured, Unavailable
+from services.chassis.kafka import KafkaBroker
+from services.chassis.logs import configure, logger
+from services.chassis.onboarding import load_partners
+from services.chassis.process import run_hop
+from services.chassis.settings import Settings
+from services.chassis.tracing import DoorTracing
+from services.intake.bearer import Bearer
+from services.intake.door import DoorParts, create_door
+from services.intake.follow import Follower
+from services.intake.groupkey import group_key
+from services.intake.hop import IntakeHop
+from services.intake.posting import Desk
+from services.intake.view import StatusView
+
+PORT = 8101
+RETRY_S = 1.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one process until SIGTERM; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m services.intake")
+    parser.add_argument("mode", choices=("door", "hop"))
+    parser.add_argument("--id", default="0", help="number of this hop process; after a restart it keeps its work")
+    asked = parser.parse_args(arguments)
+    try:
+        settings = Settings()
+        return door(settings) if asked.mode == "door" else hop(settings, asked.id)
+    except Misconfigured as error:
+        sys.stderr.write(f"{error}\n")
+        return EX_CONFIG
+
+
+def hop(settings: Settings, number: str) -> int:
+    """Run one hop process."""
+    configure("intake", settings.log_level)
+    port = os.environ.get("VIDARE_PORT")
+    made = IntakeHop(load_partners(settings), group_key(settings))
+    return run_hop(made, settings, member=f"intake-{number}", port=int(port) if port else None)
+
+
+def door(settings: Settings) -> int:
+    """Run the door."""
+    configure("intake-door", settings.log_level)
+    port = int(os.environ.get("VIDARE_PORT", PORT))
+    # No access log: a caller's address and program are nobody's business. No forwarded headers: nothing is believed.
+    uvicorn.run(
+        application(settings), host=settings.host, port=port, log_config=None, access_log=False,
+        server_header=False, proxy_headers=False, h11_max_incomplete_event_size=16_384, timeout_keep_alive=30,
+    )  # fmt: skip
+    return 0
+
+
+def application(settings: Settings) -> FastAPI:
+    """
+    The door with everything outside it.
+
+    Raises:
+        Misconfigured: No broker is named, or partners or key cannot be read.
+    """
+    bootstrap = settings.kafka
+    if bootstrap is None:
+        raise Misconfigured("no broker is named: set VIDARE_KAFKA, or start the mesh with `vidare up`")
+    partners, view = load_partners(settings), StatusView()
+    tracing = DoorTracing.of(settings, "intake-door")
+    inbox, bearer = DoorProducer(bootstrap), Bearer(partners)
+    follower = Follower(lambda: KafkaBroker(bootstrap), partners, view)
+    connected = asyncio.Event()
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(_connect(inbox, connected)), asyncio.create_task(follower.run())]
+        yield
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await inbox.stop()
+        view.close()
+        tracing.close()
+
+    def warnings() -> list[str]:
+        without = [f"no token for {partner}: it cannot send by HTTP" for partner in bearer.without_token()]
+        return [*without, *([f"statuses: {follower.wrong}"] if follower.wrong else [])]
+
+    def wrong() -> str | None:
+        return None if connected.is_set() else "the broker does not answer"
+
+    desk = Desk(inbox, view, SystemClock(), tracing.metrics, group_key(settings))
+    return create_door(DoorParts(bearer, desk, tracing, wrong, warnings, life))
+
+
+async def _connect(inbox: DoorProducer, connected: asyncio.Event) -> None:
+    while not connected.is_set():
+        try:
+            await inbox.start()
+            connected.set()
+        except Unavailable as error:
+            logger().warning("the door cannot reach the broker; trying again", reason=error.what)
+            await asyncio.sleep(RETRY_S)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

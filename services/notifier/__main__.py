@@ -1,0 +1,149 @@
+"""``python -m services.notifier door|hop|receipts [--id N]``: wiring only."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import uvicorn
+from fastapi import FastAPI
+
+from services.chassis.clock import SystemClock
+from services.chassis.door_producer import DoorProducer
+from services.chassis.errors import EX_CONFIG, Misconfigured
+from services.chassis.kafka import KafkaBroker
+from services.chassis.logs import configure, logger
+from services.chassis.onboarding import load_agencies, resolve_secret
+from services.chassis.process import run_hop
+from services.chassis.recording import hop_recorder
+from services.chassis.settings import Settings
+from services.chassis.tracing import DoorTracing
+from services.notifier.channels.guard import public_only, public_or_loopback
+from services.notifier.channels.pull import PullView, follow
+from services.notifier.channels.webhook import WebhookEffects
+from services.notifier.door import DoorParts, create_door
+from services.notifier.hop import NotifierHop
+from services.notifier.intake import ReceiptsHop
+from services.notifier.onboarded import Onboarded
+
+PORT = 8104
+CUSTODY_PORT = 8105
+RETRY_S = 2.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one process until SIGTERM; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m services.notifier")
+    parser.add_argument("mode", choices=("door", "hop", "receipts"))
+    parser.add_argument(
+        "--id", default="0", help="number of this hop process; the same number takes the same work again"
+    )
+    asked = parser.parse_args(arguments)
+    try:
+        settings = Settings()
+        agencies = Onboarded.of(load_agencies(settings))
+        if asked.mode == "door":
+            return door(settings, agencies)
+        return (hop if asked.mode == "hop" else receipts)(settings, agencies, asked.id)
+    except Misconfigured as error:
+        sys.stderr.write(f"{error}\n")
+        return EX_CONFIG
+
+
+def hop(settings: Settings, agencies: Onboarded, number: str) -> int:
+    """Run one process of the notifier's hop."""
+    configure("notifier", settings.log_level)
+    recorder = hop_recorder(settings, "notifier", f"notifier-{number}")
+    local = settings.demo_agencies or settings.allow_loopback == "on"
+    effects = WebhookEffects(
+        agencies,
+        resolve_secret,
+        may=public_or_loopback if local else public_only,
+        observe=recorder.attempted,
+    )
+    proofs = f"http://{settings.host}:{CUSTODY_PORT}"
+    made = NotifierHop(agencies, partitions=settings.partitions, proofs=proofs, effects=effects)
+    return run_hop(
+        made, settings, member=f"notifier-{number}", port=_port(), recorder=recorder, metrics=recorder.metrics.render
+    )
+
+
+def receipts(settings: Settings, agencies: Onboarded, number: str) -> int:
+    """Run one process of the receipts hop."""
+    configure("receipts", settings.log_level)
+    return run_hop(ReceiptsHop(agencies.records), settings, member=f"receipts-{number}", port=_port())
+
+
+def door(settings: Settings, agencies: Onboarded) -> int:
+    """Run the door."""
+    configure("notifier-door", settings.log_level)
+    app = application(settings, agencies)
+    # No access log: a caller's address and program are nobody's business. No forwarded headers: nothing is believed.
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=_port() or PORT,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=16_384,
+    )
+    return 0
+
+
+def _port() -> int | None:
+    port = os.environ.get("VIDARE_PORT")
+    return int(port) if port else None
+
+
+def application(settings: Settings, agencies: Onboarded) -> FastAPI:
+    """
+    The door with everything outside it.
+
+    Raises:
+        Misconfigured: No broker is named, or a token cannot be read.
+    """
+    bootstrap = settings.kafka
+    if bootstrap is None:
+        raise Misconfigured(
+            "VIDARE_KAFKA is not set: name the broker's bootstrap servers, or start the mesh with `vidare up`"
+        )
+    tokens = {agency.id: resolve_secret(agency.token) for agency in agencies.records.values() if agency.token}
+    tracing, inbox, ready = DoorTracing.of(settings, "notifier-door"), DoorProducer(bootstrap), asyncio.Event()
+    view = PullView(settings.home / "views" / f"pull-{_port() or PORT}.db")
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        following = asyncio.create_task(_keep_following(view, bootstrap, sorted(tokens), ready))
+        yield
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        await inbox.stop()
+        view.close()
+        tracing.close()
+
+    return create_door(DoorParts(tokens, view, inbox, SystemClock(), ready, tracing, life))
+
+
+async def _keep_following(view: PullView, bootstrap: str, agencies: Sequence[str], ready: asyncio.Event) -> None:
+    """Follow the feeds; after a fault say so and begin again: what is read twice changes nothing."""
+    while True:
+        broker = KafkaBroker(bootstrap)
+        try:
+            await broker.start()
+            await follow(view, broker, agencies, ready)
+        except Exception as error:  # noqa: BLE001 - whatever the client raises: this door only reads, it tries again
+            ready.clear()
+            logger().warning("the door cannot read the feeds; trying again", reason=type(error).__name__)
+        finally:
+            with suppress(Exception):
+                await broker.stop()
+        await asyncio.sleep(RETRY_S)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

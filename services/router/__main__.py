@@ -1,0 +1,70 @@
+"""``python -m services.router door|hop [--id N]``: wiring only."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import uvicorn
+
+from services.chassis.errors import EX_CONFIG, Misconfigured
+from services.chassis.logs import configure
+from services.chassis.process import run_hop
+from services.chassis.recording import hop_recorder, installed_version
+from services.chassis.settings import Settings
+from services.chassis.tracing import DoorTracing
+from services.router.door import door
+from services.router.hop import RouterHop
+from services.router.world import load_world
+
+NAME = "router"
+PORT = 8103
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the door or a hop until SIGTERM; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m services.router")
+    parser.add_argument("mode", choices=("door", "hop"))
+    parser.add_argument("--id", default=os.environ.get("VIDARE_MEMBER", "0"), help="which of several hop processes")
+    given = parser.parse_args(arguments)
+    settings = Settings()
+    configure(f"{NAME}-{given.mode}", settings.log_level)
+    try:
+        return run_door(settings) if given.mode == "door" else run(settings, f"{NAME}-{given.id}")
+    except Misconfigured as error:
+        sys.stderr.write(f"{error}\n")
+        return EX_CONFIG
+
+
+def run_door(settings: Settings) -> int:
+    """Serve the door; a submission is explained by the composition that the command line uses."""
+    # The one place where the router meets intake and geolocate: at its edge, through the command line's own code.
+    from services.cli.explaining import Explainer  # noqa: PLC0415
+
+    explainer, tracing = Explainer.of(settings), DoorTracing.of(settings, f"{NAME}-door")
+
+    def submitted(data: bytes, partner: str) -> dict[str, Any]:
+        return explainer.explain(data, partner, rules=True)
+
+    app = door(explainer.world, tracing, submitted=submitted, now=lambda: datetime.now(UTC))
+    uvicorn.run(app, host=settings.host, port=int(os.environ.get("VIDARE_PORT", PORT)), log_config=None, access_log=False)
+    tracing.close()
+    return 0
+
+
+def run(settings: Settings, member: str) -> int:
+    """Run one hop process."""
+    recorder = hop_recorder(settings, NAME, member)
+    hop = RouterHop(load_world(settings), settings.partitions, version=installed_version())
+    port = os.environ.get("VIDARE_PORT")
+    code = run_hop(
+        hop, settings, member=member, port=int(port) if port else None, recorder=recorder, metrics=recorder.metrics.render
+    )
+    recorder.close()
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

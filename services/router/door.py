@@ -1,0 +1,119 @@
+"""The router's door: the full decision for a located tip or a submission, for operators on this machine; nothing is stored."""
+
+from collections.abc import Callable
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from contracts.events import TipLocated
+from services.chassis.errors import Unavailable
+from services.chassis.metrics import CONTENT_TYPE
+from services.chassis.tracing import DoorTracing
+from services.router.decision import World, route
+from services.router.explain import explained
+
+ROUTE = "POST /v1/explain"
+OUR_HOSTS = ["127.0.0.1", "localhost", "[::1]", "testserver"]
+"""Names this door answers to: a page from elsewhere must not reach it through a name that points here."""
+
+MOST_BYTES = 2 * 1024 * 1024
+"""Largest record of a located tip."""
+
+Submitted = Callable[[bytes, str], dict[str, Any]]
+"""A submission's bytes and its partner to the explained decision; given by the wiring, which may know intake and geolocate."""
+
+
+def door(world: World, tracing: DoorTracing, *, submitted: Submitted, now: Callable[[], datetime]) -> FastAPI:
+    """Make the door over *world*."""
+    app = FastAPI(title="Vidare router", docs_url=None, redoc_url=None)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS)
+    _health(app, world, tracing)
+
+    @app.post("/v1/explain")
+    async def explain(request: Request, partner: str = "public") -> Response:
+        """Decide on a ``tip-located/1``, or on a ``tip-submission/1`` of *partner*."""
+        with tracing.door_span(ROUTE, traceparent=request.headers.get("traceparent")) as span:
+            answer = await _answer(request, partner)
+            span.status(answer.status_code)
+            return answer
+
+    async def _answer(request: Request, partner: str) -> Response:
+        if not _from_this_machine(request):
+            return problem(403, "not_permitted", "operators on this machine only")
+        body = await _body(request)
+        if body is None:
+            return problem(413, "too_large", f"more than {MOST_BYTES} bytes")
+        if partner not in world.partners:
+            return problem(422, "invalid_field", "partner= names nobody of partners.toml")
+        return await run_in_threadpool(_explained, world, body, partner, submitted, now())
+
+    return app
+
+
+async def _body(request: Request) -> bytes | None:
+    """The body, unless it is larger than any tip."""
+    chunks: list[bytes] = []
+    async for chunk in request.stream():
+        chunks.append(chunk)
+        if sum(map(len, chunks)) > MOST_BYTES:
+            return None
+    return b"".join(chunks)
+
+
+def _explained(world: World, body: bytes, partner: str, submitted: Submitted, now: datetime) -> Response:
+    try:
+        if not _is_located(body):
+            return JSONResponse(submitted(body, partner))
+        located = TipLocated.model_validate_json(body)
+    except orjson.JSONDecodeError:
+        return problem(400, "not_json", "the body is not a JSON object")
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        return problem(422, "invalid_field", "/" + "/".join(map(str, first["loc"])))
+    except Unavailable:
+        return problem(503, "unavailable", "no database is open", {"Retry-After": "5"})
+    return JSONResponse(explained(located, route(located, world, now=now), rules=True))
+
+
+def _is_located(body: bytes) -> bool:
+    data = orjson.loads(body)
+    return isinstance(data, dict) and data.get("schema") == "tip-located/1"
+
+
+def _health(app: FastAPI, world: World, tracing: DoorTracing) -> None:
+    @app.get("/live")
+    def live() -> dict[str, str]:
+        """Say that the process works."""
+        return {"status": "live"}
+
+    @app.get("/ready")
+    def ready() -> dict[str, Any]:
+        """Say which rulebook decides and whether the home police are onboarded."""
+        missing = not world.atlas.usable(world.atlas.police_home)
+        warnings = [f"{world.atlas.police_home} is not onboarded"] if missing else []
+        return {"ready": True, "warnings": warnings, "rulebook": {"id": world.book.id, "digest": world.book.digest}}
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        """Give the metrics in Prometheus text."""
+        return Response(tracing.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _from_this_machine(request: Request) -> bool:
+    try:
+        return request.client is not None and ip_address(request.client.host).is_loopback
+    except ValueError:
+        return request.client is not None and request.client.host == "testclient"
+
+
+def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Answer with a problem document (RFC 9457); it never repeats what was asked."""
+    body = {"type": "about:blank", "status": status, "title": code.replace("_", " "), "code": code, "detail": detail}
+    return JSONResponse(body, status_code=status, headers=headers, media_type="application/problem+json")

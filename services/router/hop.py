@@ -1,0 +1,105 @@
+"""The router's hop: located tips, answers and people's decisions in; referrals, decisions and questions out."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from contracts import topics
+from contracts.events import OutcomeReported, ReviewAsked, TipLocated
+from contracts.vocabulary import DeadReason
+from services.chassis.errors import Poison
+from services.chassis.hop import Input, Lane, Outcome, Record, TaskSpec, Timer, View, same_partition_topics
+from services.router import later, outcomes, reviews
+from services.router.decision import World
+from services.router.rows import Shelf, TipRow
+from services.router.turn import AGE, FORGET, SETTLE, Turn, repeat
+from services.router.versions import Cause
+
+Event = TypeVar("Event", bound=BaseModel)
+
+LANES = (
+    Lane(topics.LOCATED + topics.URGENT, urgent=True),
+    Lane(topics.OUTCOMES, urgent=True),
+    Lane(topics.REVIEWS, urgent=True),
+    Lane(topics.LOCATED),
+)
+"""Answers and people are few and may concern the most urgent tips, so they do not wait behind routine ones."""
+
+
+class RouterHop:
+    """Decides where located tips go, and owns what follows until every destination has answered."""
+
+    name = "router"
+    untrusted = False
+
+    def __init__(self, world: World, partitions: int, *, version: str = "0") -> None:
+        self.version = version
+        self._world = world
+        self._partitions = partitions
+
+    def tasks(self) -> Sequence[TaskSpec]:
+        """One task per partition of the located tips."""
+        return same_partition_topics(self.name, LANES, self._partitions, changelog=topics.CHANGELOG + self.name)
+
+    def decide(self, given: Input, view: View) -> Outcome:
+        """
+        Decide on one input.
+
+        Raises:
+            Poison: The record is not an event of this hop.
+        """
+        turn = Turn(self._world, Shelf(view), given.now, Outcome())
+        if given.record is not None:
+            _record(turn, given.record)
+        elif given.timer is not None:
+            _timer(turn, given.timer)
+        turn.outcome.puts = turn.shelf.puts
+        return turn.outcome
+
+
+def _record(turn: Turn, record: Record) -> None:
+    if record.value is None:
+        raise Poison(DeadReason.NULL_VALUE)
+    if record.topic == topics.OUTCOMES:
+        outcomes.take(turn, _event(OutcomeReported, record.value))
+    elif record.topic == topics.REVIEWS:
+        reviews.take(turn, _event(ReviewAsked, record.value))
+    else:
+        _located(turn, _event(TipLocated, record.value), record.value)
+
+
+def _located(turn: Turn, located: TipLocated, raw: bytes) -> None:
+    """A new tip or the next revision of one; the same one again writes nothing."""
+    tip = located.received
+    row = turn.shelf.tip(str(tip.tip_id)) or TipRow(str(tip.tip_id), tip.group_id)
+    if tip.revision <= row.revision:
+        repeat(row, turn.outcome)
+        return
+    cause = Cause.REVISION if row.revision else Cause.NEW
+    row.revision = tip.revision
+    turn.shelf.keep_body(row.tip, raw)
+    turn.take(located, row, cause=cause)
+
+
+def _timer(turn: Turn, timer: Timer) -> None:
+    tip = timer.key.partition("/")[2]
+    if timer.key.startswith(FORGET):
+        turn.shelf.forget_group(turn.shelf.group(tip))
+    elif timer.key.startswith(AGE):
+        outcomes.ages(turn, tip)
+    elif timer.key.startswith(SETTLE):
+        outcomes.settles(turn, tip)
+    elif timer.key.startswith(later.LATER):
+        later.time_is_up(turn, timer.key)
+
+
+def _event(model: type[Event], value: bytes) -> Event:
+    try:
+        return model.model_validate_json(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        if first["type"] == "json_invalid":
+            raise Poison(DeadReason.NOT_JSON) from None
+        unknown = first["loc"] == ("schema",)
+        raise Poison(DeadReason.UNKNOWN_VERSION if unknown else DeadReason.INVALID_EVENT) from None
