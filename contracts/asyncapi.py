@@ -102,7 +102,10 @@ def _message(document: Document, examples: Examples) -> dict[str, Any]:
         "title": document.says,
         "contentType": "application/json",
         "headers": {"$ref": "#/components/schemas/headers"},
-        "payload": {"schemaFormat": "application/schema+json;version=draft-2020-12", "schema": {"$ref": f"./schemas/{document.schema_file}"}},
+        "payload": {
+            "schemaFormat": "application/schema+json;version=draft-2020-12",
+            "schema": {"$ref": f"./schemas/{document.schema_file}"},
+        },
         "examples": [{"name": name, "payload": body} for name, body in examples.get(document.name, ())],
     }
 
@@ -127,11 +130,13 @@ def asyncapi(version: str, examples: Examples) -> dict[str, Any]:
         "info": {
             "title": "Vidare",
             "version": version,
-            "description": "Topics of the referral mesh. Generated from contracts/topics.py and the models: change those.",
+            "description": "Topics of the referral mesh. Generated from contracts/topics.py and the models.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "servers": {"local": {"host": "127.0.0.1:9092", "protocol": "kafka", "description": "What `vidare up` starts."}},
+        "servers": {
+            "local": {"host": "127.0.0.1:9092", "protocol": "kafka", "description": "What `vidare up` starts."}
+        },
         "channels": {_named(topic.name): _channel(topic) for topic in topics},
         "operations": dict(_operations(topics)),
         "components": {

@@ -1,5 +1,5 @@
 """
-The compatibility gate: may this schema replace the released one?
+The compatibility gate: whether a schema may replace the released one.
 
 Breaking, always: a field removed or renamed, a new required field, a type,
 word list, pattern, length or range narrowed, a constant changed. For documents
@@ -181,10 +181,16 @@ def topic_breaks(old: Mapping[str, Mapping[str, Any]], new: Mapping[str, Mapping
     found = [Break(name, "topic removed", "removed or renamed") for name in old if name not in new]
     for name in sorted(set(old) & set(new)):
         before, after = old[name], new[name]
-        found += [Break(name, f"{key} changed", f"{before[key]} became {after[key]}") for key in ("key", "event", "partitions", "cleanup") if before[key] != after[key]]
+        found += [
+            Break(name, f"{key} changed", f"{before[key]} became {after[key]}")
+            for key in ("key", "event", "partitions", "cleanup")
+            if before[key] != after[key]
+        ]
         if after["max_message_bytes"] < before["max_message_bytes"]:
             found.append(Break(name, "max_message_bytes narrowed", "records that fitted no longer do"))
-        if 0 <= after["retention_ms"] and (before["retention_ms"] < 0 or after["retention_ms"] < before["retention_ms"]):
+        if after["retention_ms"] >= 0 and (
+            before["retention_ms"] < 0 or after["retention_ms"] < before["retention_ms"]
+        ):
             found.append(Break(name, "retention_ms narrowed", "records are kept for a shorter time"))
     return found
 
@@ -198,7 +204,9 @@ def compare_folders(released: Path, current: Path, sent: Mapping[str, bool]) -> 
             found[path.name] = [Break("", "document removed", "a released version stays beside its successor")]
             continue
         old, new = json.loads(path.read_text()), json.loads(twin.read_text())
-        found[path.name] = topic_breaks(old, new) if path.name == "topics.json" else breaks(old, new, sent=sent[path.name])
+        found[path.name] = (
+            topic_breaks(old, new) if path.name == "topics.json" else breaks(old, new, sent=sent[path.name])
+        )
     return {name: broken for name, broken in found.items() if broken}
 
 

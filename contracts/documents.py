@@ -16,7 +16,7 @@ class Document:
     model: type[BaseModel]
     says: str
     sent: bool = True
-    """True where we write it and others read it: loosening it breaks them. False: others write, narrowing breaks them."""
+    """We write it and others read it: loosening it breaks them. False: others write it, narrowing breaks them."""
 
     @property
     def event(self) -> str:

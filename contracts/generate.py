@@ -8,6 +8,7 @@ the baseline that the compatibility gate holds every later change against.
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ VERSION = "0.1.0"
 _BEGIN, _END = "<!-- table: generated -->", "<!-- /table -->"
 
 
-def _closed(schema: Any) -> Any:
-    """Close every object that names its properties: producers write nothing else, consumers ignore what they don't know."""
+def _closed(schema: Any) -> Any:  # noqa: ANN401 - JSON is Any
+    """Close every object that names its properties: producers write nothing else, consumers ignore the unknown."""
     if isinstance(schema, list):
         return [_closed(part) for part in schema]
     if not isinstance(schema, dict):
@@ -49,7 +50,9 @@ def schema_of(document: Document) -> dict[str, Any]:
 def examples() -> dict[str, list[tuple[str, Any]]]:
     """Every committed example, by document name."""
     return {
-        d.name: [(path.stem, json.loads(path.read_text())) for path in sorted((EXAMPLES / d.examples_folder).glob("*.json"))]
+        d.name: [
+            (path.stem, json.loads(path.read_text())) for path in sorted((EXAMPLES / d.examples_folder).glob("*.json"))
+        ]
         for d in DOCUMENTS
     }
 
@@ -57,11 +60,15 @@ def examples() -> dict[str, list[tuple[str, Any]]]:
 def table() -> str:
     """Return the README's table: topic, key, event, who writes, who reads."""
     rows = [
-        f"| `{t.name}` | {t.key} | {t.event} | {', '.join(t.writers)} | {', '.join(t.readers)} | {_kept(t.retention_ms)} |"
+        f"| `{t.name}` | {t.key} | {t.event} | {_and(t.writers)} | {_and(t.readers)} | {_kept(t.retention_ms)} |"
         for t in contract_topics()
     ]
     head = "| topic | key | value | written by | read by | kept |\n|---|---|---|---|---|---|"
     return "\n".join([_BEGIN, head, *rows, _END])
+
+
+def _and(names: Sequence[str]) -> str:
+    return ", ".join(names)
 
 
 def _kept(retention_ms: int) -> str:

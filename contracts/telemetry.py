@@ -5,7 +5,7 @@ A name that is not here is not recorded: spans drop the attribute and count it,
 metrics raise when they are built, a test reads the code for strangers.
 
 Topics of one party are named by their template (``tips-inbox-{partner}``), so
-that the list of span names is finite whoever is onboarded.
+that the list of span names is finite whoever is onboarded. The module is long because it is one list.
 """
 
 import re
@@ -33,7 +33,7 @@ PARTY_TOPICS = {
 
 @lru_cache(maxsize=4096)
 def topic_template(topic: str) -> str:
-    """Name *topic* without the party it belongs to: ``referrals-agency-hotline-nl`` -> ``referrals-agency-{agency}``."""
+    """Name *topic* without the party it belongs to: ``tips-inbox-ecpat-se`` -> ``tips-inbox-{partner}``."""
     for prefix, party in PARTY_TOPICS.items():
         if topic.startswith(prefix):
             urgent = prefix == topics.INBOX and topic.endswith(topics.URGENT)
@@ -223,15 +223,24 @@ PROCESS_SECONDS = Metric(
 COMMIT_SECONDS = Metric(
     "vidare_transaction_duration_seconds", "histogram", "s", "begin to commit", ("hop",), WORK_BUCKETS
 )
-TRANSACTIONS = Metric("vidare_transactions_total", "counter", "transactions", "end: committed or aborted", ("hop", "end"))
+TRANSACTIONS = Metric(
+    "vidare_transactions_total", "counter", "transactions", "end: committed or aborted", ("hop", "end")
+)
 TIP_AGE = Metric(
-    "vidare_tip_age_seconds", "histogram", "s", "accepted to routed, delivered or acknowledged", ("to", "lane"), AGE_BUCKETS
+    "vidare_tip_age_seconds",
+    "histogram",
+    "s",
+    "accepted to routed, delivered or acknowledged",
+    ("to", "lane"),
+    AGE_BUCKETS,
 )
 LAG = Metric("vidare_consumer_lag_records", "gauge", "records", "records not worked yet", ("hop", "topic"))
 LAG_SECONDS = Metric("vidare_consumer_lag_seconds", "gauge", "s", "age of the oldest unread record", ("hop", "topic"))
 REBALANCES = Metric("vidare_rebalances_total", "counter", "rebalances", "changes of assignment", ("hop",))
 TASKS = Metric("vidare_tasks", "gauge", "tasks", "tasks this process works", ("hop",))
-DEAD_LETTERS = Metric("vidare_dead_letters_total", "counter", "records", "kept whole, to be looked at", ("hop", "topic", "reason"))
+DEAD_LETTERS = Metric(
+    "vidare_dead_letters_total", "counter", "records", "kept whole, to be looked at", ("hop", "topic", "reason")
+)
 REFUSALS = Metric("vidare_refusals_total", "counter", "submissions", "refused in words", ("via", "reason"))
 REPEATS = Metric("vidare_repeats_total", "counter", "submissions", "received again", ("via",))
 BAD_TRACE_HEADERS = Metric("vidare_trace_bad_headers_total", "counter", "records", "traceparent ignored", ("hop",))
@@ -246,10 +255,14 @@ RECEIPTS = Metric("vidare_receipts_total", "counter", "receipts", "agencies' ans
 BREAKER_STATE = Metric("vidare_breaker_state", "gauge", "state", "0 closed, 1 half open, 2 open", ("agency",))
 GEODATA_AGE = Metric("vidare_geodata_age_seconds", "gauge", "s", "age of a database", ("source",))
 HTTP_REQUESTS = Metric("vidare_http_requests_total", "counter", "requests", "by route template", ("route", "status"))
-HTTP_SECONDS = Metric("vidare_http_request_duration_seconds", "histogram", "s", "by route template", ("route",), WORK_BUCKETS)
+HTTP_SECONDS = Metric(
+    "vidare_http_request_duration_seconds", "histogram", "s", "by route template", ("route",), WORK_BUCKETS
+)
 SPANS_EXPORTED = Metric("vidare_spans_exported_total", "counter", "spans", "handed on", ("to",))
 SPANS_DROPPED = Metric("vidare_spans_dropped_total", "counter", "spans", "never held up a tip", ("reason",))
-UNLISTED = Metric("vidare_telemetry_unlisted_total", "counter", "attributes", "names or values that were not recorded", ("kind",))
+UNLISTED = Metric(
+    "vidare_telemetry_unlisted_total", "counter", "attributes", "names or values that were not recorded", ("kind",)
+)
 BOOKS = Metric("vidare_reconcile_tips", "gauge", "tips", "the books by state", ("state",))
 UNACCOUNTED = Metric("vidare_reconcile_unaccounted", "gauge", "tips", "must be 0")
 DUPLICATES = Metric("vidare_reconcile_duplicates", "gauge", "referrals", "doubled; must be 0")
@@ -278,7 +291,12 @@ NEVER = (
 _SHAPES = (
     ("url", re.compile(r"[a-z][a-z0-9+.-]{1,20}://", re.IGNORECASE)),
     ("ipv4", re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")),
-    ("ipv6", re.compile(r"(?<![\w:])(?:(?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{1,4}|(?:[0-9a-f]{1,4}:){1,6}:[0-9a-f:]*)", re.I)),
+    (
+        "ipv6",
+        re.compile(
+            r"(?<![\w:])(?:(?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{1,4}|(?:[0-9a-f]{1,4}:){1,6}:[0-9a-f:]*)", re.IGNORECASE
+        ),
+    ),
     ("mail", re.compile(r"[^\s@]+@[^\s@]+\.[a-z]{2,}", re.IGNORECASE)),
     ("hash", re.compile(r"(?<![0-9a-f-])(?:[0-9a-f]{40}|[0-9a-f]{64})(?![0-9a-f-])", re.IGNORECASE)),
 )

@@ -8,6 +8,8 @@ Each line: ``{"as": partner, "lane": "urgent" or null, "note": ..., "submission"
 (times ``repeat``) in place of ``submission`` for bytes that are none.
 """
 
+# ruff: noqa: E501, ANN401, INP001 - a table of tips, one a line; a program of its own
+
 import base64
 import hashlib
 import json
@@ -20,7 +22,14 @@ DAY = "2026-11-20T"
 
 NL, NL_TOO, SE, SE_TOO, US, DE = "192.0.2.7", "192.0.2.21", "192.0.2.70", "192.0.2.77", "192.0.2.100", "192.0.2.130"
 IT, TW, VN, KP, XK, TH = "192.0.2.165", "192.0.2.180", "192.0.2.195", "192.0.2.210", "192.0.2.226", "192.0.2.242"
-GB, FR, FI, NO, DK, PH = "198.51.100.3", "198.51.100.18", "198.51.100.35", "198.51.100.50", "198.51.100.66", "198.51.100.195"
+GB, FR, FI, NO, DK, PH = (
+    "198.51.100.3",
+    "198.51.100.18",
+    "198.51.100.35",
+    "198.51.100.50",
+    "198.51.100.66",
+    "198.51.100.195",
+)
 CDN, CDN_UNKNOWN, ANYCAST, TOR = "203.0.113.5", "203.0.113.20", "203.0.113.34", "203.0.113.50"
 MAJORITY, NOBODY_KNOWS, TERRITORY, NOTHING = "203.0.113.66", "203.0.113.83", "203.0.113.204", "203.0.113.245"
 

@@ -5,6 +5,8 @@ The tests parse every expression and hold its metrics against contracts/telemetr
 where this was made: the page was checked statically, not looked at.
 """
 
+# ruff: noqa: E501, ANN401, INP001 - a table of panels; a program of its own
+
 import json
 from pathlib import Path
 from typing import Any
@@ -19,13 +21,29 @@ RED_ABOVE_0 = [{"color": "green", "value": None}, {"color": "red", "value": 1}]
 RED_ABOVE_60 = [{"color": "green", "value": None}, {"color": "orange", "value": 1}, {"color": "red", "value": 60}]
 
 
-def _panel(kind: str, title: str, queries: list[Query], *, unit: str = "short", instant: bool = False, **more: Any) -> Panel:
+def _panel(
+    kind: str, title: str, queries: list[Query], *, unit: str = "short", instant: bool = False, **more: Any
+) -> Panel:
     targets = [
-        {"refId": chr(65 + n), "datasource": SOURCE, "expr": expr, "legendFormat": legend, "exemplar": "bucket" in expr, "instant": instant, "range": not instant}
+        {
+            "refId": chr(65 + n),
+            "datasource": SOURCE,
+            "expr": expr,
+            "legendFormat": legend,
+            "exemplar": "bucket" in expr,
+            "instant": instant,
+            "range": not instant,
+        }
         for n, (expr, legend) in enumerate(queries)
     ]
     defaults = {"unit": unit, "min": 0} | more.pop("defaults", {})
-    return {"type": kind, "title": title, "datasource": SOURCE, "targets": targets, "fieldConfig": {"defaults": defaults, "overrides": []}} | more
+    return {
+        "type": kind,
+        "title": title,
+        "datasource": SOURCE,
+        "targets": targets,
+        "fieldConfig": {"defaults": defaults, "overrides": []},
+    } | more
 
 
 def number(title: str, expr: str, *, steps: list[dict[str, Any]], unit: str = "short") -> Panel:
@@ -37,7 +55,13 @@ def number(title: str, expr: str, *, steps: list[dict[str, Any]], unit: str = "s
 
 def graph(title: str, *queries: Query, unit: str = "short") -> Panel:
     """Lines over time."""
-    return _panel("timeseries", title, list(queries), unit=unit, options={"legend": {"displayMode": "table", "placement": "bottom"}})
+    return _panel(
+        "timeseries",
+        title,
+        list(queries),
+        unit=unit,
+        options={"legend": {"displayMode": "table", "placement": "bottom"}},
+    )
 
 
 def table(title: str, *queries: Query) -> Panel:

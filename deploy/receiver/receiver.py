@@ -11,6 +11,7 @@ every time.
 Read it, copy it, replace the inbox by your case system. Standard library only;
 ``v1a`` needs ``cryptography``.
 """
+# ruff: noqa: INP001 - one file to read and copy, not a package
 
 import argparse
 import base64
@@ -98,8 +99,8 @@ def _holds(keys: Keys, signature: str, signed: bytes) -> bool:
 
 
 def _ed25519_holds(public: bytes, signature: bytes, signed: bytes) -> bool:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - only where v1a is used
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - only where v1a is used
 
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, signed)
@@ -253,7 +254,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"--mode must be one of {', '.join(MODES)}")
     keys = Keys.read(os.environ.get(given.secret_env), os.environ.get(given.public_key_env or ""))
     receiver = Receiver(given.host, given.port, keys, Inbox(given.inbox), modes)
-    print(f"receiver at http://{given.host}:{receiver.server_port}/agencies/<id>", flush=True)
+    print(f"receiver at http://{given.host}:{receiver.server_port}/agencies/<id>", flush=True)  # noqa: T201 - a program says where it is
     try:
         receiver.serve_forever()
     except KeyboardInterrupt:

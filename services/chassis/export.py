@@ -59,7 +59,12 @@ class Exporter:
     """The way of finished spans out of a process."""
 
     def __init__(
-        self, sink: Sink, *, limit: int = QUEUE_SPANS, every_s: float = EVERY_S, on_drop: Callable[[str, int], None] | None = None
+        self,
+        sink: Sink,
+        *,
+        limit: int = QUEUE_SPANS,
+        every_s: float = EVERY_S,
+        on_drop: Callable[[str, int], None] | None = None,
     ) -> None:
         self.sink = sink
         self.exported = 0

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Any, TypeVar
 
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete  # type: ignore[import-untyped]
-from aiokafka.errors import GroupLoadInProgressError, KafkaError  # type: ignore[import-untyped]
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.errors import GroupLoadInProgressError, KafkaError
 
 from services.chassis.broker_port import Member, Span, Spot
 from services.chassis.hop import Record, TaskSpec

@@ -87,12 +87,12 @@ class Admin:
             some = topics[start : start + AT_ONCE]
             made = [NewTopic(t.name, t.partitions, BROKER_DEFAULT, {}, t.config) for t in some]
             answer = await self._client.create_topics(made, timeout_ms=WITHIN_MS)
-            _refusals((error[0], error[1], error[2] if len(error) > 2 else "") for error in answer.topic_errors)  # noqa: PLR2004
+            _refusals((error[0], error[1], error[2] if len(error) > 2 else "") for error in answer.topic_errors)
         await self._until_known({topic.name for topic in topics})
 
     async def _until_known(self, names: set[str]) -> None:
-        while names - set(await self._client.list_topics()):
-            await asyncio.sleep(0.05)
+        while names - set(await self._client.list_topics()):  # noqa: ASYNC110 - it is the broker that is asked
+            await asyncio.sleep(0.05)  # the broker has no event for "every node knows it"
 
     async def configure(self, settings: Mapping[str, Mapping[str, str]]) -> None:
         """

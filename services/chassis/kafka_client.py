@@ -6,9 +6,9 @@ Reasons and measurements: contracts/decisions/0010 to 0014.
 
 from typing import Any
 
-from aiokafka.consumer import fetcher  # type: ignore[import-untyped]
-from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
-from aiokafka.producer import sender  # type: ignore[import-untyped]
+from aiokafka.consumer import fetcher
+from aiokafka.errors import KafkaError
+from aiokafka.producer import sender
 
 from services.chassis.hop import Record
 

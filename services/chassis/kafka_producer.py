@@ -6,8 +6,8 @@ from contextlib import suppress
 from itertools import zip_longest
 from typing import Any
 
-from aiokafka import AIOKafkaProducer, TopicPartition  # type: ignore[import-untyped]
-from aiokafka.errors import (  # type: ignore[import-untyped]
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import (
     CorruptRecordException,
     InvalidProducerEpoch,
     MessageSizeTooLargeError,

@@ -137,6 +137,11 @@ def traces_linked_to(home: Path, trace_id: str) -> list[str]:
     return list(dict.fromkeys(span.trace_id for span in _spans_naming(home, wanted) if span.trace_id != trace_id))
 
 
+def traces_naming(home: Path, tip_id: str) -> list[str]:
+    """List every trace with a span that names *tip_id*: its own, late attempts', one that a partner began."""
+    return list(dict.fromkeys(span.trace_id for span in _spans_naming(home, tip_id.encode())))
+
+
 def _spans_naming(home: Path, wanted: bytes) -> Iterator[LocalSpan]:
     for path in segments(home / FOLDER):
         try:

@@ -83,9 +83,7 @@ class MemoryRun:
     async def feed(self, *records: Fed) -> list[Place]:
         """Put records before the hop; returns where they lie."""
         at = epoch_ms(self._now())
-        return self.broker.append(
-            [Out(r.topic, r.partition, r.key, r.value, list(r.headers), at) for r in records]
-        )
+        return self.broker.append([Out(r.topic, r.partition, r.key, r.value, list(r.headers), at) for r in records])
 
     def tick(self) -> None:
         """Look at timers again, after the clock was moved."""

@@ -13,6 +13,7 @@ from contracts.telemetry import Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+
 class Metrics:
     """One registry with every listed metric."""
 

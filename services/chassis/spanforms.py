@@ -36,7 +36,17 @@ Attribute = str | int | float | bool | list[str] | tuple[str, ...]
 class Form:
     """One kind of span at one place, ready to be filled."""
 
-    __slots__ = ("_attributes", "_conversation", "_fills", "_link", "_linked", "_message_id", "_name", "_offset", "_span")
+    __slots__ = (
+        "_attributes",
+        "_conversation",
+        "_fills",
+        "_link",
+        "_linked",
+        "_message_id",
+        "_name",
+        "_offset",
+        "_span",
+    )
 
     def __init__(self, name: str, attributes: dict[str, Attribute], *, linked: bool) -> None:
         self._name = name

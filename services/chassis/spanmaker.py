@@ -136,7 +136,9 @@ class SpanMaker:
         if sent.fresh:
             form.link(context)
             context = TraceContext(done.context.trace_id, send_span(sent.event_id))
-        return form.fill(context, done.context.span_id, done.began_ns or done.ended_ns, done.committed_ns or done.ended_ns)
+        return form.fill(
+            context, done.context.span_id, done.began_ns or done.ended_ns, done.committed_ns or done.ended_ns
+        )
 
     def _internal(self, name: str, done: Processed) -> bytes:
         form = self._forms.get((name,)) or self._form((name,), name, {telemetry.HOP: self._hop})

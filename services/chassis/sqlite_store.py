@@ -112,7 +112,8 @@ class SqliteStore:
     def scan(self, prefix: str, *, limit: int = 1000) -> Iterator[tuple[str, bytes]]:
         """Rows whose key begins with *prefix*, in key order."""
         found = self._db.execute(
-            "SELECT key, value FROM rows WHERE key >= ? AND key < ? ORDER BY key LIMIT ?", (prefix, prefix + _END, limit)
+            "SELECT key, value FROM rows WHERE key >= ? AND key < ? ORDER BY key LIMIT ?",
+            (prefix, prefix + _END, limit),
         )
         for key, value in found.fetchall():
             yield key, bytes(value)

@@ -112,5 +112,7 @@ def check_row(spec: TaskSpec, store: Store, counts: Mapping[str, int]) -> dict[s
     count = str(counts[spec.changelog[0]]).encode()
     known = store.get(PARTITIONS_ROW)
     if known is not None and known != count:
-        raise Misconfigured(f"changelog {spec.changelog[0]} was written with {known.decode()} partitions, not {count.decode()}")
+        raise Misconfigured(
+            f"changelog {spec.changelog[0]} was written with {known.decode()} partitions, not {count.decode()}"
+        )
     return {} if known is not None else {PARTITIONS_ROW: count}

@@ -69,7 +69,9 @@ class Task:
             share=tuning.dead_share, window=tuning.dead_window, run=tuning.dead_run,
         )  # fmt: skip
         self._decider = Decider(spec, runtime, self._crashes, self._limits)
-        self._effects = EffectLanes(getattr(runtime.hop, "effects", None), tuning.effect_lane, self._told, runtime.failed)
+        self._effects = EffectLanes(
+            getattr(runtime.hop, "effects", None), tuning.effect_lane, self._told, runtime.failed
+        )
         self._store = open_store(spec, runtime)
         self._producer = runtime.broker.producer(f"{runtime.hop.name}.{spec.id}")
         self._job: asyncio.Task[None] | None = None

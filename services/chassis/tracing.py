@@ -78,7 +78,9 @@ class DoorTracing:
         return cls(exporter_of(settings, metrics, service), metrics, service)
 
     @contextmanager
-    def door_span(self, route: str, *, traceparent: str | bytes | None = None, trusted: bool = False) -> Iterator[DoorSpan]:
+    def door_span(
+        self, route: str, *, traceparent: str | bytes | None = None, trusted: bool = False
+    ) -> Iterator[DoorSpan]:
         """
         Open the span of one request.
 
@@ -96,7 +98,7 @@ class DoorTracing:
             route,
             context=trace.set_span_in_context(trace.NonRecordingSpan(outside)) if outside and trusted else Context(),
             kind=trace.SpanKind.SERVER,
-            attributes={telemetry.HTTP_METHOD: route.split()[0], telemetry.HTTP_ROUTE: route.split()[1]},
+            attributes={telemetry.HTTP_METHOD: route.split(maxsplit=1)[0], telemetry.HTTP_ROUTE: route.split()[1]},
             links=[trace.Link(outside)] if outside else [],
         )
         try:

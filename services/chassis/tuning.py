@@ -1,9 +1,9 @@
 """The runner's constants: each with its unit, why it is so, and what breaks if it is wrong."""
 
-from dataclasses import dataclass, field
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from contracts.topics import mesh_topics, partner_topics, agency_topics
+from contracts.topics import agency_topics, mesh_topics, partner_topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ RECORD_OVERHEAD = 1024
 
 _EXACT = {topic.name: topic.max_message_bytes for topic in mesh_topics()}
 _PREFIXES = {
-    topic.name.removesuffix("*"): topic.max_message_bytes for topic in (*partner_topics("*"), *agency_topics("*"))
+    topic.name.removesuffix("*"): topic.max_message_bytes
+    for topic in (*partner_topics("*"), *agency_topics("*"))
     if topic.name.endswith("*")
 }
 

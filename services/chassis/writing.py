@@ -98,14 +98,19 @@ class Writer:
         context = self._context(origin, outcome)
         at = rfc3339_ms(given.now)
         now_ms = epoch_ms(given.now)
-        emits = [(emit, emit.event_id or event_id(given.event_id, self._worker.hop, n)) for n, emit in enumerate(outcome.events)]
+        emits = [
+            (emit, emit.event_id or event_id(given.event_id, self._worker.hop, n))
+            for n, emit in enumerate(outcome.events)
+        ]
         entry_id = uuid5(given.event_id, f"{self._worker.hop}/entry/0") if outcome.entries else None
         rest = self._forwarded(origin, entry_id, at)
         outs: list[Out] = []
         sent: list[tuple[int, Sent]] = []
         for emit, event in emits:
             sends = fresh_context(event) if emit.fresh_trace else TraceContext(context.trace_id, send_span(event))
-            outs.append(self._event(emit, event, (at, now_ms), sends, self._tip(emit.tip or outcome.tip or origin.tip, rest)))
+            outs.append(
+                self._event(emit, event, (at, now_ms), sends, self._tip(emit.tip or outcome.tip or origin.tip, rest))
+            )
             sent.append((len(outs) - 1, Sent(emit.topic, event, emit.type, sends, emit.fresh_trace)))
         for n, entry in enumerate(outcome.entries):
             outs.append(self._entry(origin, entry, n, (at, now_ms), context, emits if n == 0 else [], outcome.tip))
@@ -178,7 +183,9 @@ class Writer:
         if not changes:
             return changes
         if self._worker.changelog is None:
-            raise Misconfigured(f"hop {self._worker.hop} keeps state but its task {self._worker.task} names no changelog")
+            raise Misconfigured(
+                f"hop {self._worker.hop} keeps state but its task {self._worker.task} names no changelog"
+            )
         for key, value in changes.items():
             self._check(self._worker.changelog, len(key) + len(value or b""))
         return changes

@@ -74,7 +74,7 @@ class Child:
             self.log.replace(self.log.with_suffix(".log.1"))
         self._shown = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as out:
-            self._process = subprocess.Popen(  # noqa: S603 - our own modules
+            self._process = subprocess.Popen(
                 self.place.argv,
                 env=self._env,
                 cwd=self._cwd,

@@ -1,14 +1,12 @@
 """What every command begins with: the settings, and one clear line where they are wrong."""
 
-from typing import Any
-
 from pydantic import ValidationError
 
 from services.chassis.errors import Misconfigured
 from services.chassis.settings import Settings
 
 
-def load_settings(**arguments: Any) -> Settings:
+def load_settings(**arguments: object) -> Settings:
     """
     Read the settings; *arguments* go before the environment and ``vidare.toml``.
 
@@ -16,7 +14,7 @@ def load_settings(**arguments: Any) -> Settings:
         Misconfigured: A value is wrong; names it and where it is read from, never the value.
     """
     try:
-        return Settings(**{name: value for name, value in arguments.items() if value is not None})
+        return Settings.model_validate({name: value for name, value in arguments.items() if value is not None})
     except ValidationError as error:
         wrong = "; ".join(f"VIDARE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
         msg = f"{wrong} (from the environment or vidare.toml; `vidare config` shows which)"

@@ -20,5 +20,9 @@ def worth_showing(line: bytes) -> str | None:
     said = str(row.get("event") or row.get("message") or row.get("msg") or "")
     if level not in LOUD or said == LIBRARY:
         return None
-    rest = " ".join(f"{k}={v}" for k, v in sorted(row.items()) if k in {"reason", "what", "task", "topic", "error", "error_type", "agency"})
+    rest = " ".join(
+        f"{k}={v}"
+        for k, v in sorted(row.items())
+        if k in {"reason", "what", "task", "topic", "error", "error_type", "agency"}
+    )
     return f"{level}: {said} {rest}".strip()[:LONGEST]

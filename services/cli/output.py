@@ -2,12 +2,11 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import orjson
 
 
-def as_json(value: Any, *, pretty: bool = True) -> None:
+def as_json(value: object, *, pretty: bool = True) -> None:
     """Write *value* as JSON on standard output."""
     options = (orjson.OPT_INDENT_2 if pretty else 0) | orjson.OPT_NON_STR_KEYS
     sys.stdout.buffer.write(orjson.dumps(value, option=options, default=str) + b"\n")
@@ -28,12 +27,12 @@ def note(text: str) -> None:
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table: drawn on a terminal, columns with two blanks between them elsewhere."""
-    rows = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
-        _drawn(heads, rows)
+        _drawn(heads, cells)
         return
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    for row in (heads, *rows):
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    for row in (heads, *cells):
         line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 

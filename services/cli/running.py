@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
 
 from services.chassis.errors import Misconfigured
@@ -24,7 +25,9 @@ Say = Callable[[str], None]
 
 def small_machine(settings: Settings, environment: Mapping[str, str] = os.environ) -> Settings:
     """Return *settings* with fewer partitions on a machine of few cores, unless somebody chose their number."""
-    chosen = "VIDARE_PARTITIONS" in environment or settings.partitions != type(settings).model_fields["partitions"].default
+    chosen = (
+        "VIDARE_PARTITIONS" in environment or settings.partitions != type(settings).model_fields["partitions"].default
+    )
     if chosen or (os.cpu_count() or 1) > SMALL_CORES:
         return settings
     return settings.model_copy(update={"partitions": SMALL_PARTITIONS})
@@ -39,7 +42,7 @@ def running(settings: Settings, say: Say, *, workers: int = 1) -> Iterator[Mesh]
         Misconfigured: Another mesh runs in this home, or something of it cannot work; says what to do.
     """
     with ExitStack() as stack:
-        stack.enter_context(_alone(settings))
+        stack.enter_context(alone(settings.home))
         broker = ensure_broker(settings, say=say)
         stack.callback(broker.stop)
         settings = settings.model_copy(update={"kafka": broker.bootstrap})
@@ -56,13 +59,19 @@ def running(settings: Settings, say: Say, *, workers: int = 1) -> Iterator[Mesh]
 
 
 @contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    settings.home.mkdir(parents=True, exist_ok=True)
-    with (settings.home / "up.lock").open("w") as lock:
+def alone(home: Path) -> Iterator[None]:
+    """
+    Keep every other mesh out of *home* for the length of the block.
+
+    Raises:
+        Misconfigured: One runs there.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "up.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            msg = f"a mesh runs in {settings.home} already; end it first, or set VIDARE_HOME to another folder"
+            msg = f"a mesh runs in {home} already; end it first, or set VIDARE_HOME to another folder"
             raise Misconfigured(msg) from None
         yield
 

@@ -174,8 +174,8 @@ class Mesh(Supervisor):
 def ready_answer(place: Place) -> str:
     """Ask a process whether it can work: ``ready``, or what it says is wrong."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{place.port}{place.ready}", timeout=2) as answer:  # noqa: S310 - loopback
-            return "ready" if answer.status == 200 else f"status {answer.status}"  # noqa: PLR2004
+        with urllib.request.urlopen(f"http://127.0.0.1:{place.port}{place.ready}", timeout=2) as answer:
+            return "ready" if answer.status == 200 else f"status {answer.status}"
     except urllib.error.HTTPError as error:
         with contextlib.closing(error):
             return f"{error.code} {error.read(300).decode(errors='replace')}"

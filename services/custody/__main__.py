@@ -24,12 +24,23 @@ def main(arguments: Sequence[str]) -> int:
     settings = Settings()
     bootstrap = settings.kafka
     if bootstrap is None:
-        sys.stderr.write("VIDARE_KAFKA is not set: name the broker's bootstrap servers, or start the mesh with `vidare up`\n")
+        sys.stderr.write(
+            "VIDARE_KAFKA is not set: name the broker's bootstrap servers, or start the mesh with `vidare up`\n"
+        )
         return EX_CONFIG
     configure("custody-door", settings.log_level)
     port = int(os.environ.get("VIDARE_PORT", PORT))
     app = door(lambda: KafkaBroker(bootstrap))
-    uvicorn.run(app, host=settings.host, port=port, log_config=None, access_log=False)
+    # No forwarded headers: who is on this machine is decided by the connection alone.
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+    )
     return 0
 
 

@@ -15,14 +15,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from contracts.topics import AGENCY, INBOX, RECEIPTS_INBOX
+from contracts.topics import AGENCY
 from contracts.vocabulary import Action, EntryKind
+from services.custody.reading import Read, raw_id, read_entry
 from services.custody.tally import Mark, Rank, TipTally
 
 EARLY = 100_000
-
-FROM_OUTSIDE = (INBOX, RECEIPTS_INBOX)
-"""Topics whose records nobody of us announced."""
 
 NOTICES = (Action.WITHDRAWN, Action.SIGHTINGS)
 """Referrals that ask for no receipt: they end with their delivery."""
@@ -79,29 +77,28 @@ class Books:
         self.repeated = 0
         self.duplicates = 0
         self.entries = 0
+        self.unreadable = 0
+        """Records of the log that are no entries: somebody wrote there who must not."""
         self._tips: dict[bytes, TipTally] = {}
         self._expected: dict[bytes, tuple[bytes, str]] = {}
         """Event id -> (tip, topic) of every event whose entry has not come."""
         self._early: OrderedDict[bytes, None] = OrderedDict()
-        self._by_kind: dict[str, Callable[[TipTally, Mapping[str, Any]], None]] = {
-            EntryKind.TIP_ACCEPTED: _accepted,
-            EntryKind.HOP_ROUTED: _routed,
-            EntryKind.REVIEW_DECIDED: _reviewed,
-            EntryKind.TIP_PARKED: _dead,
-            EntryKind.TIP_REOPENED: _reopened,
-            EntryKind.TIP_CLOSED: _closed,
-        }
 
-    def add(self, entry: Mapping[str, Any]) -> None:
-        """Fold one entry (the parsed JSON of a ``custody/1``)."""
+    def add(self, entry: Mapping[str, Any]) -> bool:
+        """Fold one entry (the parsed JSON of a ``custody/1``); False where it is none, which is counted."""
         self.entries += 1
-        kind, tip = entry["kind"], entry.get("tip")
-        if kind == EntryKind.TIP_REFUSED:
+        try:
+            read = read_entry(entry)
+        except ValueError:
+            self.unreadable += 1
+            return False
+        if read.kind == EntryKind.TIP_REFUSED:
             self.refused += 1
-        elif kind == EntryKind.TIP_REPEATED:
+        elif read.kind == EntryKind.TIP_REPEATED:
             self.repeated += 1
         else:
-            self._fold(kind, None if tip is None else _raw(tip), entry)
+            self._fold(read)
+        return True
 
     def expected(self) -> frozenset[bytes]:
         """Ids of the events whose entries have not come yet."""
@@ -113,7 +110,7 @@ class Books:
 
     def state(self, tip: str) -> State | None:
         """Where *tip* is; None if there is no entry of it."""
-        tally = self._tips.get(_raw(tip))
+        tally = self._tips.get(raw_id(tip))
         return None if tally is None else _state(tally)
 
     def balance(self, lagging: Collection[str], due: Collection[bytes]) -> Balance:
@@ -146,59 +143,49 @@ class Books:
             repeated=self.repeated,
         )
 
-    def _fold(self, kind: str, named: bytes | None, entry: Mapping[str, Any]) -> None:
+    def _fold(self, entry: Read) -> None:
         answered = self._answer(entry)
         # An entry about a record that nobody could read names no tip; the one that announced the record did.
-        tip = named or answered
+        tip = entry.tip or answered
         if tip is None:
             return
         tally = self._tips.get(tip)
         if tally is None:
             tally = self._tips[tip] = TipTally()
         self._announce(tip, tally, entry)
-        note = self._by_kind.get(kind)
+        note = _NOTES.get(entry.kind)
         if note is not None:
             note(tally, entry)
-        rank = _RANKS.get(kind)
-        if rank is not None:
-            _referral(tally, entry.get("tally", {}), rank)
+        rank = _RANKS.get(entry.kind)
+        if rank is not None and entry.referral is not None:
+            notice = rank is Rank.DELIVERED and entry.tally.get("action") in NOTICES
+            tally.raise_to(entry.referral, Rank.ENDED if notice else rank)
 
-    def _answer(self, entry: Mapping[str, Any]) -> bytes | None:
+    def _answer(self, entry: Read) -> bytes | None:
         """Take the event that this entry is about off the list of the expected; return the tip it was of."""
-        cause = entry.get("cause")
-        if cause is None:
+        if entry.cause is None:
             return None
-        event = _raw(cause)
-        found = self._expected.pop(event, None)
+        found = self._expected.pop(entry.cause, None)
         if found is not None:
             self._tips[found[0]].missing -= 1
             return found[0]
-        if not (entry.get("in") or {}).get("topic", INBOX).startswith(FROM_OUTSIDE):
-            self._early[event] = None
+        if entry.announced:
+            self._early[entry.cause] = None
             if len(self._early) > EARLY:
                 self._early.popitem(last=False)
         return None
 
-    def _announce(self, tip: bytes, tally: TipTally, entry: Mapping[str, Any]) -> None:
+    def _announce(self, tip: bytes, tally: TipTally, entry: Read) -> None:
         """Put the events that this entry led to on the list of the expected; count disclosures."""
-        for out in entry.get("out", ()):
-            event, agency = _raw(out["event"]), out.get("to")
-            if agency is not None:
-                self._disclosed(tally, entry, out)
+        for event, topic, disclosed in entry.outs:
+            if disclosed:
+                again = topic.startswith(AGENCY) and tally.disclose(entry.referral or event)
+                self.duplicates += again
             elif event in self._early:
                 del self._early[event]
             elif event not in self._expected:
-                self._expected[event] = (tip, out["topic"])
+                self._expected[event] = (tip, topic)
                 tally.missing += 1
-
-    def _disclosed(self, tally: TipTally, entry: Mapping[str, Any], out: Mapping[str, Any]) -> None:
-        referral = entry.get("tally", {}).get("referral")
-        if out["topic"].startswith(AGENCY) and tally.disclose(_raw(referral or out["event"])):
-            self.duplicates += 1
-
-
-def _raw(text: str) -> bytes:
-    return bytes.fromhex(text.replace("-", ""))
 
 
 def _state(tip: TipTally) -> State:
@@ -218,44 +205,48 @@ def _state(tip: TipTally) -> State:
     return State.ENDED if ended else State.MISSING
 
 
-def _accepted(tip: TipTally, _entry: Mapping[str, Any]) -> None:
+def _accepted(tip: TipTally, _entry: Read) -> None:
     tip.marks |= Mark.ACCEPTED
 
 
-def _routed(tip: TipTally, entry: Mapping[str, Any]) -> None:
-    tally = entry.get("tally", {})
-    for referral in tally.get("referrals", ()):
-        tip.raise_to(_raw(referral), Rank.ROUTED)
-    for referral in tally.get("superseded", ()):
-        tip.raise_to(_raw(referral), Rank.ENDED)
-    version = int(tally.get("version", 1))
+def _routed(tip: TipTally, entry: Read) -> None:
+    for referral in entry.referrals:
+        tip.raise_to(referral, Rank.ROUTED)
+    for referral in entry.superseded:
+        tip.raise_to(referral, Rank.ENDED)
+    version = entry.version or 1
     if version < tip.version:
         return
     tip.version = version
-    said = {Mark.PX: tally.get("px"), Mark.SIGHTING: tally.get("sighting"), Mark.REVIEW: tally.get("review")}
+    said = {
+        mark: entry.tally.get(name)
+        for mark, name in ((Mark.PX, "px"), (Mark.SIGHTING, "sighting"), (Mark.REVIEW, "review"))
+    }
     kept = tip.marks & ~(Mark.PX | Mark.SIGHTING | Mark.REVIEW)
     tip.marks = kept | Mark.ROUTED | sum(mark for mark, value in said.items() if value)
 
 
-def _reviewed(tip: TipTally, entry: Mapping[str, Any]) -> None:
-    tip.reviewed = max(tip.reviewed, int(entry.get("tally", {}).get("version", tip.version)))
+def _reviewed(tip: TipTally, entry: Read) -> None:
+    tip.reviewed = max(tip.reviewed, tip.version if entry.version is None else entry.version)
 
 
-def _dead(tip: TipTally, _entry: Mapping[str, Any]) -> None:
+def _dead(tip: TipTally, _entry: Read) -> None:
     tip.dead += 1
 
 
-def _reopened(tip: TipTally, _entry: Mapping[str, Any]) -> None:
+def _reopened(tip: TipTally, _entry: Read) -> None:
     tip.dead -= 1
 
 
-def _closed(tip: TipTally, _entry: Mapping[str, Any]) -> None:
+def _closed(tip: TipTally, _entry: Read) -> None:
     tip.marks |= Mark.CLOSED
 
 
-def _referral(tip: TipTally, tally: Mapping[str, Any], rank: Rank) -> None:
-    referral = tally.get("referral")
-    if referral is None:
-        return
-    notice = tally.get("action") in NOTICES and rank is Rank.DELIVERED
-    tip.raise_to(_raw(referral), Rank.ENDED if notice else rank)
+_NOTES: Mapping[str, Callable[[TipTally, Read], None]] = {
+    EntryKind.TIP_ACCEPTED.value: _accepted,
+    EntryKind.HOP_ROUTED.value: _routed,
+    EntryKind.REVIEW_DECIDED.value: _reviewed,
+    EntryKind.TIP_PARKED.value: _dead,
+    EntryKind.TIP_REOPENED.value: _reopened,
+    EntryKind.TIP_CLOSED.value: _closed,
+}

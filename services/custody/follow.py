@@ -66,6 +66,10 @@ class Follower:
             self._metrics.level(telemetry.BOOKS, getattr(found, state), state=state)
         self._metrics.level(telemetry.UNACCOUNTED, len(found.unaccounted))
         self._metrics.level(telemetry.DUPLICATES, found.duplicates)
+        if self._ledger.books.unreadable:
+            logger().warning("records in the log are no entries", count=self._ledger.books.unreadable)
         if not found.balanced:
             lost, doubled = len(found.unaccounted), found.duplicates
-            logger().error("the books do not balance", count=lost, what=f"{lost} tips lost, {doubled} referrals doubled")
+            logger().error(
+                "the books do not balance", count=lost, what=f"{lost} tips lost, {doubled} referrals doubled"
+            )

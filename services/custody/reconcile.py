@@ -63,11 +63,12 @@ class Ledger:
 
     def take(self, offset: int, value: bytes) -> None:
         """Fold the entry at *offset*."""
-        entry = orjson.loads(value)
-        self.books.add(entry)
-        tip = entry.get("tip")
-        if self._index is not None and tip is not None:
-            self._index.note(tip, offset)
+        try:
+            entry = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            entry = None
+        if self.books.add(entry) and self._index is not None and entry.get("tip") is not None:
+            self._index.note(entry["tip"], offset)
 
     async def balance(self, *, patience_s: float = PATIENCE_S) -> Balance:
         """Balance the books; takes up to *patience_s* where something seems to be lost."""

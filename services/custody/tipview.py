@@ -90,5 +90,14 @@ async def _naming(broker: Broker, spot: Spot, name: bytes, gate: asyncio.Semapho
     async with gate:
         span = (await broker.spans([spot]))[spot]
         async for records in broker.read_to(spot, span.begin, span.end):
-            found += [orjson.loads(r.value) for r in records if r.value is not None and name in r.value]
+            found += [parsed for r in records if r.value is not None and name in r.value for parsed in _parsed(r.value)]
     return found
+
+
+def _parsed(value: bytes) -> list[Document]:
+    """Parse a document; what is none tells nothing of a tip."""
+    try:
+        found = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return []
+    return [found] if isinstance(found, dict) else []

@@ -71,7 +71,7 @@ PACKAGES = (
         ("asn-ipv4.csv", "asn-ipv6.csv"),
         NETWORK_TYPE,
         network_ranges,
-        "RouteViews (CC BY 4.0) and DB-IP (https://db-ip.com, CC BY 4.0), via sapics/ip-location-db; re-encoded by Vidare",
+        "RouteViews and DB-IP (https://db-ip.com), CC BY 4.0, via sapics/ip-location-db; re-encoded by Vidare",
     ),
 )
 IPFIRE_CREDIT = (
@@ -113,7 +113,7 @@ def find_package(root: Path, name: str) -> Path:
     raise FileNotFoundError(f"{root}: no unpacked package {name}; get it with 'npm pack {name}' and unpack it there")
 
 
-def test_databases(table: Mapping[str, Any]) -> dict[str, bytes]:
+def synthetic_databases(table: Mapping[str, Any]) -> dict[str, bytes]:
     """
     The synthetic set of a ``ranges.toml``: file name to bytes.
 
@@ -153,7 +153,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
     if given.command == "test-set":
-        made = test_databases(tomllib.loads((given.out / "ranges.toml").read_text("utf-8")))
+        made = synthetic_databases(tomllib.loads((given.out / "ranges.toml").read_text("utf-8")))
     else:
         made = {"ipfire.mmdb": ipfire(given.tor)}
         made |= {f"{p.source}.mmdb": packaged(p, find_package(given.npm, p.name)) for p in PACKAGES}

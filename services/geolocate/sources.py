@@ -1,21 +1,17 @@
 """Read the published forms of the open databases as address ranges: text in, ranges out."""
 
 import csv
-import socket
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from services.geolocate.mmdb import Range
-
-V4_PREFIX = 0
-"""IPv4 lies at ``::/96`` of the tree, by the format."""
+from services.indicators.reserved import as_number
 
 
 def address_number(text: str) -> int:
-    """The 128-bit number of an address, IPv4 at ``::/96``."""
-    family = socket.AF_INET6 if ":" in text else socket.AF_INET
-    return int.from_bytes(socket.inet_pton(family, text), "big")
+    """The 128-bit number of an address; IPv4 lies at ``::/96``."""
+    return as_number(text)[0]
 
 
 def ipfire_ranges(v4: Iterable[str], v6: Iterable[str]) -> Iterator[Range]:

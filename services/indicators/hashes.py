@@ -24,7 +24,9 @@ _HEX = re.compile(r"[0-9a-f]+")
 
 def parse_hash(algorithm: HashAlgorithm, value: str) -> HashIndicator:
     """Understand *value* as a hash made by *algorithm*; the algorithm is never guessed."""
-    hexed = _as_hex(algorithm, "".join(_PREFIX.sub("", value.strip(), count=1).split()))
+    text = value.strip()
+    prefix = _PREFIX.match(text)
+    hexed = _as_hex(algorithm, "".join(text[prefix.end() if prefix else 0 :].split()))
     if hexed is None:
         return HashIndicator(algorithm=algorithm, value=value, raw=value, flags=(Flag.BAD_HASH,))
     null = hexed in NULL_HASHES or not hexed.strip("0")

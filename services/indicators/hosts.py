@@ -31,11 +31,12 @@ def ascii_host(text: str, flags: list[Flag]) -> str | None:
     except ValueError:
         flags.append(Flag.IDNA if not text.isascii() or "xn--" in text.lower() else Flag.BAD_URL)
         return None
-    host = host.removesuffix(".")
+    dots = len(host) - len(host.rstrip("."))
+    host = host.rstrip(".")
     if not host or host.startswith("["):
         flags.append(Flag.BAD_URL)
         return None
-    if not _well_formed(host):
+    if dots > 1 or not _well_formed(host):
         flags.append(Flag.IDNA)
     elif is_confusable(text, host):
         flags.append(Flag.CONFUSABLE)
@@ -93,15 +94,15 @@ def is_local(host: str) -> bool:
 
 @cache
 def _suffixes() -> "TLDExtract":
-    """The public suffix list as the library ships it; loaded when first asked, never fetched, never on disk."""
-    from tldextract import TLDExtract  # noqa: PLC0415  (27 MB: only processes that parse names pay for it)
+    """The public suffix list as the library ships it; loaded when first asked, never fetched."""
+    from tldextract import TLDExtract  # noqa: PLC0415 - 27 MB: only processes that parse names pay for it
 
     return TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)
 
 
 @lru_cache(maxsize=8192)
 def registrable_domain(host: str) -> str | None:
-    """The domain that somebody registered, by the public suffix list with its default rule; None for a suffix itself."""
+    """The domain that somebody registered, by the public suffix list and its default rule; None for a suffix."""
     found = _suffixes()(host, include_psl_private_domains=True)
     if found.suffix:
         return f"{found.domain}.{found.suffix}" if found.domain else None

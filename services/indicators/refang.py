@@ -75,7 +75,7 @@ def refanged(text: str) -> str:
         rest = text[scheme.end() :]
     if "[/]" in rest:
         rest = rest.replace("[/]", "/")
-    end = _HEAD_END.search(rest, 2 if rest.startswith("//") else 0)
+    end = _HEAD_END.search(rest, len(rest) - len(rest.lstrip("/")))
     cut = end.start() if end else len(rest)
     return head + _plain_host(rest[:cut]) + rest[cut:]
 

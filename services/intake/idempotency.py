@@ -17,9 +17,7 @@ MOST = 10_000
 """Keys remembered; about 500 bytes each."""
 
 LONGEST_KEY = 255
-_FORM = re.compile(
-    rf'"[\x20-\x21\x23-\x5b\x5d-\x7e]{{1,{LONGEST_KEY}}}"|[\x21\x23-\x5b\x5d-\x7e]{{1,{LONGEST_KEY}}}'
-)
+_FORM = re.compile(rf'"[\x20-\x21\x23-\x5b\x5d-\x7e]{{1,{LONGEST_KEY}}}"|[\x21\x23-\x5b\x5d-\x7e]{{1,{LONGEST_KEY}}}')
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from contracts import headers, telemetry, topics
 from contracts.onboarding import Partner
+from contracts.vocabulary import RefusalReason
 from services.chassis.clock import Clock
 from services.chassis.logs import logger
 from services.chassis.metrics import Metrics
@@ -100,8 +101,9 @@ class Desk:
     def _refuse(self, refused: Refused, partner: Partner) -> Problem:
         reason = refused.reason.value
         self._metrics.count(telemetry.REFUSALS, via="http", reason=reason)
-        digest = refused.digest[:DIGEST_SHOWN]
-        logger().warning("submission refused", partner=partner.id, reason=reason, digest=digest, count=refused.size)
+        if refused.reason is RefusalReason.MEDIA_REFUSED:  # somebody must talk to this sender; the rest is counted only
+            digest = refused.digest[:DIGEST_SHOWN]
+            logger().warning("media refused", partner=partner.id, reason=reason, digest=digest, count=refused.size)
         return refusal_problem(refused)
 
     def _tip_of(self, partner: str, checked: Accepted) -> UUID:

@@ -38,9 +38,7 @@ def parse_time(text: str) -> datetime | None:
     date, minute, second, fraction, zone = match.groups()
     shown = LEAP_SECOND - 1 if int(second) == LEAP_SECOND else int(second)
     try:
-        when = datetime.fromisoformat(
-            f"{date}T{minute}:{shown:02d}.{(fraction or '0')[:6]:0<6}{(zone or '').upper()}"
-        )
+        when = datetime.fromisoformat(f"{date}T{minute}:{shown:02d}.{(fraction or '0')[:6]:0<6}{(zone or '').upper()}")
         if when.tzinfo:
             when.astimezone(UTC)  # a zone may push the ends of the calendar over: OverflowError
     except (ValueError, OverflowError):
@@ -66,4 +64,3 @@ def read_limit(text: str | None) -> Read:
     if when is None or when.tzinfo:
         return Read(when)
     return Read(when.replace(tzinfo=UTC), (Flag.TZ_UNKNOWN,))
-

@@ -131,7 +131,7 @@ def climbed(row: Delivery) -> Change:
 
 
 def followed_up(row: Delivery, now: datetime) -> Change:
-    """An agency that acknowledged live content is asked what came of it; the same referral id, so it is no second one."""
+    """An agency that acknowledged live content is asked what came of it; with the same id, so it is no second one."""
     change = Change(row)
     if row.ended or row.life is not Life.ACKNOWLEDGED:
         return change

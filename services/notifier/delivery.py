@@ -131,5 +131,5 @@ def pushes(agency: Agency) -> bool:
 
 
 def feeds(agency: Agency) -> bool:
-    """True where the agency's own topic is written: for those who read it, and for those who pull it through the door."""
+    """True where the agency's own topic is written: it reads that topic, or pulls it through the door."""
     return ChannelName.TOPIC in agency.channels or ChannelName.PULL in agency.channels

@@ -121,7 +121,7 @@ def _add_referrals(app: FastAPI, parts: DoorParts) -> None:
         after: Annotated[int, Query(ge=-1, le=2**62)] = -1,
         wait: Annotated[float, Query(ge=0, le=3600)] = 0,
     ) -> Response:
-        """The calling agency's own referrals, oldest first, up to 100; ``after`` of the answer goes into the next call."""
+        """The caller's own referrals, oldest first, up to 100; ``after`` of the answer goes into the next call."""
         if not parts.ready.is_set():
             raise Unavailable("the view of the feeds")
         with _span(parts, "GET /v1/referrals", agency, request.headers.get(TRACEPARENT)):
@@ -154,7 +154,7 @@ def _add_receipts(app: FastAPI, parts: DoorParts) -> None:
 def _add_health(app: FastAPI, parts: DoorParts) -> None:
     @app.get("/live")
     async def live() -> dict[str, bool]:
-        """This process answers."""
+        """The process answers."""
         return {"live": True}
 
     @app.get("/ready")

@@ -90,7 +90,7 @@ class NotifierHop:
         return draft.outcome
 
     def resume(self, view: View) -> list[Effect]:
-        """Attempts that were under way when the task last stopped: the same ids again, for nobody knows how they ended."""
+        """Attempts that were under way when the task last stopped: the same ids again, nobody knows how they ended."""
         found = []
         for key, raw in view.scan(LANE, limit=100_000):
             agency = key.removeprefix(LANE)
@@ -104,7 +104,7 @@ class NotifierHop:
 
     def _routed(self, draft: Draft, event: ReferralRouted, trace: bytes | None) -> None:
         agency = self._agencies.reachable(event.destination)
-        repeat = draft.row(event.destination, event.referral_id) is not None
+        repeat = draft.row(event.destination, event.referral_id) is not None or unreachable.knows(draft, event)
         draft.enter(queued(event, agency, repeat=repeat))
         _tell(draft, event.tip_id, event.destination, event.referral_id)
         draft.outcome.attributes |= {telemetry.PRIORITY: event.priority.value, telemetry.VERSION: event.version}
@@ -186,7 +186,10 @@ class NotifierHop:
     def _told(self, draft: Draft, told: Told) -> None:
         agency_id, referral, tries = read_key(told.key)
         lane, row = draft.lane(agency_id), draft.row(agency_id, referral)
-        if row is None or row.tries != tries or referral not in lane.sending:
+        if referral not in lane.sending or (row is not None and row.tries != tries):
+            return
+        if row is None:
+            draft.save_lane(agency_id, lane.ended(referral, lane.breaker))
             return
         end = AttemptEnd.model_validate_json(told.body)
         verdict = of_end(end.status, end.fault)
@@ -216,7 +219,7 @@ class NotifierHop:
         return lane.ended(row.referral_id, broken)
 
     def _answer_of(self, draft: Draft, agency: str, referral: UUID, end: AttemptEnd) -> None:
-        """A receipt in the answer's body counts, for the referral that was sent and for no other; anything else says nothing."""
+        """A receipt in the answer counts, for the referral that was sent and no other; anything else says nothing."""
         checked = check(end.answer.encode() if end.answer else None, agency=agency, received_at=draft.now)
         row = draft.row(agency, referral)
         if isinstance(checked, ReceiptChecked) and checked.receipt.referral_id == referral and row is not None:

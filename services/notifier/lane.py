@@ -14,19 +14,24 @@ LANE_TIMER = "lane"
 def pump(draft: Draft, agency: Agency, lane: Lane) -> None:
     """Start what *lane* has room for now, save it, and set the timer for when it may go on."""
     waiting = True
-    while waiting and lane.free_at(draft.now) <= draft.now and lane.room(draft.now, agency, urgent=True):
+    while lane.free_at(draft.now) <= draft.now:
         first = next(draft.scan(lane_prefix(agency.id), limit=1), None)
         waiting = first is not None
         if first is None:
             break
         urgent, referral = read_queue_key(first[0])
-        if not lane.room(draft.now, agency, urgent=urgent):
+        row = draft.row(agency.id, referral)
+        if not (lane.room(draft.now, agency, urgent=urgent) or _may_probe(lane, row, urgent=urgent)):
             break
         draft.put(first[0], None)
-        row = draft.row(agency.id, referral)
         if row is not None and _start(draft, row):
             lane = lane.started(referral, now=draft.now, agency=agency)
     _wake(draft, agency.id, lane, lane.wakes_at(draft.now) if waiting else None)
+
+
+def _may_probe(lane: Lane, row: Delivery | None, *, urgent: bool) -> bool:
+    """An urgent referral that was never tried is a probe of an open breaker: it does not wait for the pause to end."""
+    return urgent and row is not None and row.tries == 0 and not lane.breaker.closed and not lane.sending
 
 
 def _start(draft: Draft, row: Delivery) -> bool:

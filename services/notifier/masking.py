@@ -5,7 +5,7 @@ import re
 MASK = "***"
 
 _AUTHORITY = re.compile(r"^(\s*[^\s:/\\?#@]+\s*:?\s*[\[\]():]*\s*[/\\][/\\\s]*|[/\\\s]*)([^/\\?#]*)", re.ASCII)
-"""A scheme with its slashes (in any spelling that a browser or a careless hand accepts), then everything up to the path."""
+"""A scheme with its slashes, in any spelling that a browser or a careless hand accepts; then all up to the path."""
 
 _AT = re.compile("[@\N{FULLWIDTH COMMERCIAL AT}\N{SMALL COMMERCIAL AT}]")
 

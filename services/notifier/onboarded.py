@@ -47,7 +47,8 @@ def check_offered(agency: Agency) -> None:
     where = f"agencies.toml, agency {agency.id!r}"
     if set(agency.channels) == {ChannelName.EMAIL}:
         raise Misconfigured(
-            f"{where}: e-mail is its only channel, and e-mail is not offered in this version; add webhook, topic or pull to channels"
+            f"{where}: e-mail is its only channel, and e-mail is not offered in this version; "
+            "add webhook, topic or pull to channels"
         )
     if agency.encrypt_to is not None:
         raise Misconfigured(

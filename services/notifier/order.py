@@ -57,7 +57,7 @@ class Lane(Frozen):
         return free > kept
 
     def wakes_at(self, now: datetime) -> datetime | None:
-        """When to look again although nothing has come back by then; None: the next end of an attempt wakes the lane."""
+        """When to look again if nothing has come back by then; None: the next end of an attempt wakes the lane."""
         until = self.breaker.until
         if until is not None and now < until:
             return until

@@ -46,8 +46,9 @@ def document(event: ReferralRouted, agency: Agency, *, proof: str) -> Referral:
 
 
 _SHARED = {
-    "referral_id", "tip_id", "version", "action", "replaces", "destination", "region", "is_test", "group", "related", "sightings", "via",
-    "priority", "priority_reasons", "acknowledge_by", "duty", "deconflict", "kind", "why", "rulebook", "preserve_until",
+    "referral_id", "tip_id", "version", "action", "replaces", "destination", "region", "is_test", "group", "related",
+    "sightings", "via", "priority", "priority_reasons", "acknowledge_by", "duty", "deconflict", "kind", "why",
+    "rulebook", "preserve_until",
 }  # fmt: skip
 """Fields that every profile gets as they are."""
 
@@ -64,9 +65,11 @@ def _parts(event: ReferralRouted, profile: Profile) -> tuple[dict[str, Any], tup
         shown = _references(event)
     full = _everything(event)
     left_out = [name for name in (*PERSONAL, "signals", "jurisdiction") if full[name] and not shown[name]]
-    for name in ("urls", "addresses", "hashes", "accounts"):
-        if len(getattr(shown["content"], name)) < len(getattr(full["content"], name)):
-            left_out.append(name)
+    left_out += [
+        name
+        for name in ReferralContent.model_fields
+        if len(getattr(shown["content"], name)) < len(getattr(full["content"], name))
+    ]
     if event.labels and not shown["assessment"].labels:
         left_out.append("labels")
     if profile in POLICE and shown["reporter"] and "note" in shown["reporter"]:

@@ -39,6 +39,11 @@ def keep(draft: Draft, event: ReferralRouted) -> None:
     draft.emit(_reported(event, draft))
 
 
+def knows(draft: Draft, event: ReferralRouted) -> bool:
+    """True where *event* is kept already."""
+    return draft.get(_key(event.destination, event.referral_id)) is not None
+
+
 def wait(draft: Draft, agency: str, referral: UUID) -> None:
     """Look again tomorrow."""
     draft.wake(timer_key(REVIVE, agency, referral), draft.now + EVERY)

@@ -54,7 +54,7 @@ def of_status(status: int) -> Verdict:
 
 
 def of_end(status: int | None, fault: str | None) -> Verdict:
-    """The verdict on an attempt: by its status, unless a fault cut it off (then what arrived is unknown: same id again)."""
+    """The verdict on an attempt: by its status, unless a fault cut it off; then nobody knows what arrived."""
     if fault is not None or status is None:
         return Verdict.TRANSIENT
     return of_status(status)

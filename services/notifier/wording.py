@@ -47,12 +47,7 @@ def events(change: Change, now: datetime) -> Iterable[Emit]:
 
 
 def entries(change: Change, *, actor: str | None = None) -> Iterable[Entry]:
-    """
-    Every custody entry that *change* needs.
-
-    Args:
-        actor: The agency, where its receipt caused the change.
-    """
+    """Every custody entry that *change* needs; *actor* is the agency, where its receipt caused it."""
     for note in change.notes:
         kind = ENTRY_KINDS.get(note.what)
         if kind is not None:

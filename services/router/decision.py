@@ -120,7 +120,8 @@ def route(located: TipLocated, world: World, history: History = NEW, *, now: dat
     asking.named(history.refer, None)
     suppressed = _suppress(asking, world.book, partner, truth)
     if history.decided:
-        asking.asks = [ask for ask in asking.asks if ask.agency != REVIEW]
+        # Nobody is asked twice, unless nothing else is left: what a person said did not settle it then.
+        asking.asks = [ask for ask in asking.asks if ask.agency != REVIEW] or asking.asks
     asking.named((), history.look)
     closed = _close(asking, world.book, truth, history)
     px = "withdrawn" if tip.facts.withdrawn else "closed_by_person" if history.closed else closed
@@ -202,9 +203,6 @@ def _close(asking: Asking, book: Rulebook, truth: list[Truth], history: History)
     """The default, and then what ends a tip without a referral; returns the reason if something did."""
     open_facts = asking.facts
     if not asking.asks:
-        if history.decided:
-            truth += [Truth(row.id, False, "a person has decided") for row in (*book.stages[2], *book.stages[3])]
-            return "closed_by_person"
         asking.facts = replace(open_facts, nothing_left=True)
     truth += [_hear(asking, row) for row in book.stages[2]]
     asking.facts = open_facts

@@ -67,9 +67,8 @@ def judge(group: GroupRow, destination: Destination, *, news: bool, partner: str
     lead = group.leads.get(destination.id)
     if lead is None:
         return Standing("lead")
-    raised = destination.priority.urgent and destination.priority < Priority(lead.priority)
     flood = lead.acknowledged and partner in lead.partners
-    if news or raised or (destination.priority is Priority.P0 and not flood):
+    if news or (destination.priority is Priority.P0 and not flood):
         return Standing("own", lead)
     return Standing("sighting", lead)
 

@@ -59,7 +59,8 @@ OF_PLACE: dict[str, Fact] = {
 }
 """Facts of one place; a rule that looks at each host reads ``host.at`` and so on."""
 
-_STANDING = frozenset({"at", "hotline", "interpol", "hotline_count", "has_police", "eu"})
+STANDING = frozenset({"at", "hotline", "interpol", "hotline_count", "has_police", "eu"})
+"""Facts of a place that its country's standing holds."""
 
 TARGETS = (
     *("police-home", "police-of", "hotline-of", "interpol-ncb", "interpol-iccam", "europol", "review"),
@@ -83,7 +84,7 @@ def getter(name: str) -> tuple[bool, Getter]:
     part, _, rest = name.rpartition(".")
     if not part:
         return False, _attribute(rest)
-    if rest in _STANDING:
+    if rest in STANDING:
         return True, lambda place: getattr(place.standing, rest)
     return True, _attribute(rest)
 

@@ -125,11 +125,18 @@ def _refused(turn: Turn, said: OutcomeReported, row: TipRow) -> None:
 
 
 def _again(turn: Turn, said: OutcomeReported, row: TipRow, history: History, *, cause: Cause = Cause.ANSWER) -> None:
+    """
+    Decide the tip again after an answer.
+
+    That somebody cannot be reached changes nothing about the facts, so it only
+    adds: nobody else's copy is taken back. A move and an investigation do.
+    """
     located = turn.shelf.body(row.tip)
     if located is None:
         return
+    adds_only = cause is Cause.ANSWER and not history.investigation
     remember(row, history)
-    turn.take(located, row, cause=cause, silent=(said.destination,))
+    turn.take(located, row, cause=cause, silent=tuple(row.sent) if adds_only else (said.destination,))
 
 
 def _sent(said: OutcomeReported, row: TipRow) -> Sent | None:

@@ -8,7 +8,7 @@ group's generation. A chaos test that does not fail on it proves nothing.
 import asyncio
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition  # type: ignore[import-untyped]
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from services.chassis.errors import Poison
 from services.chassis.hop import Input, Record

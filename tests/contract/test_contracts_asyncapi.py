@@ -15,7 +15,12 @@ from contracts.yamlout import to_yaml
 
 DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "asyncapi.yaml").read_text())
 
-_REFERENCE = {"type": "object", "required": ["$ref"], "properties": {"$ref": {"type": "string"}}, "additionalProperties": False}
+_REFERENCE = {
+    "type": "object",
+    "required": ["$ref"],
+    "properties": {"$ref": {"type": "string"}},
+    "additionalProperties": False,
+}
 _STRUCTURE = {
     "type": "object",
     "required": ["asyncapi", "info", "channels", "operations", "components"],
@@ -34,7 +39,10 @@ _STRUCTURE = {
                     "address": {"type": "string"},
                     "messages": {"minProperties": 1, "additionalProperties": _REFERENCE},
                     "parameters": {"additionalProperties": {"type": "object", "required": ["description"]}},
-                    "bindings": {"required": ["kafka"], "properties": {"kafka": {"required": ["partitions", "bindingVersion"]}}},
+                    "bindings": {
+                        "required": ["kafka"],
+                        "properties": {"kafka": {"required": ["partitions", "bindingVersion"]}},
+                    },
                 },
                 "patternProperties": {"^x-": {}},
                 "additionalProperties": False,
@@ -45,7 +53,11 @@ _STRUCTURE = {
             "additionalProperties": {
                 "type": "object",
                 "required": ["action", "channel"],
-                "properties": {"action": {"enum": ["send", "receive"]}, "channel": _REFERENCE, "title": {"type": "string"}},
+                "properties": {
+                    "action": {"enum": ["send", "receive"]},
+                    "channel": _REFERENCE,
+                    "title": {"type": "string"},
+                },
                 "patternProperties": {"^x-": {}},
                 "additionalProperties": False,
             },

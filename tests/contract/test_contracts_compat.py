@@ -52,7 +52,11 @@ def _require_new_field(place: Schema) -> bool:
 
 
 def _require_old_field(place: Schema) -> bool:
-    optional = [name for name in place.get("properties", {}) if name not in place.get("required", [])] if "properties" in place else []
+    optional = (
+        [name for name in place.get("properties", {}) if name not in place.get("required", [])]
+        if "properties" in place
+        else []
+    )
     if optional:
         place["required"] = [*place.get("required", []), optional[0]]
     return bool(optional)
@@ -177,7 +181,9 @@ def _describe(place: Schema) -> bool:
     return True
 
 
-@pytest.mark.parametrize("addition", [_add_field, _add_word, _wider_limits, _describe], ids=lambda m: m.__name__.strip("_"))
+@pytest.mark.parametrize(
+    "addition", [_add_field, _add_word, _wider_limits, _describe], ids=lambda m: m.__name__.strip("_")
+)
 def test_additions_pass_everywhere(addition: Mutation) -> None:
     """Optional fields, new words, wider limits and better texts break nobody."""
     tried = 0
@@ -193,7 +199,11 @@ def test_loosening_breaks_readers_only_where_we_write() -> None:
     """A promise taken back breaks those who read; for what others write it only makes life easier."""
     old = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
     optional = {"type": "object", "properties": {"a": {"type": "string"}}}
-    wider = {"type": "object", "properties": {"a": {"anyOf": [{"type": "string"}, {"type": "integer"}]}}, "required": ["a"]}
+    wider = {
+        "type": "object",
+        "properties": {"a": {"anyOf": [{"type": "string"}, {"type": "integer"}]}},
+        "required": ["a"],
+    }
 
     assert [b.kind for b in breaks(old, optional, sent=True)] == ["field no longer promised"]
     assert [b.kind for b in breaks(old, wider, sent=True)] == ["type widened"]
@@ -225,7 +235,14 @@ def test_every_released_document_is_still_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("key", "other"), ("event", "other/1"), ("partitions", 24), ("cleanup", "compact"), ("max_message_bytes", 10), ("retention_ms", 60_000)],
+    [
+        ("key", "other"),
+        ("event", "other/1"),
+        ("partitions", 24),
+        ("cleanup", "compact"),
+        ("max_message_bytes", 10),
+        ("retention_ms", 60_000),
+    ],
 )
 def test_every_change_of_a_topic_that_moves_records_is_caught(field: str, value: object) -> None:
     """Key, value, partitions, clean-up, size and retention are promises as well."""

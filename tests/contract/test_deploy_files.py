@@ -72,7 +72,9 @@ def _metric(name: str) -> Metric | None:
     return None
 
 
-@pytest.mark.parametrize("path", sorted(p for s in ("*.yaml", "*.yml") for p in DEPLOY.rglob(s)), ids=lambda p: str(p.relative_to(DEPLOY)))
+@pytest.mark.parametrize(
+    "path", sorted(p for s in ("*.yaml", "*.yml") for p in DEPLOY.rglob(s)), ids=lambda p: str(p.relative_to(DEPLOY))
+)
 def test_every_yaml_file_parses(path: Path) -> None:
     """A file that does not parse would be found only when somebody needs it."""
     assert list(yaml.safe_load_all(path.read_text()))
@@ -106,7 +108,9 @@ def test_what_compose_mounts_exists() -> None:
 def test_every_process_of_the_mesh_is_in_compose() -> None:
     """Doors and hops of the four services, custody, and the demo agencies' end."""
     commands = {tuple(s["command"]) for s in COMPOSE["services"].values() if s["image"].startswith("vidare")}
-    wanted = {(f"services.{name}", mode) for name in ("intake", "geolocate", "router", "notifier") for mode in ("door", "hop")}
+    wanted = {
+        (f"services.{name}", mode) for name in ("intake", "geolocate", "router", "notifier") for mode in ("door", "hop")
+    }
 
     assert wanted | {("services.custody", "door")} <= commands
 
@@ -149,7 +153,7 @@ def test_every_expression_parses_and_names_listed_metrics_and_labels(expression:
     for selector in selectors:
         name = _named(selector)
         metric = _metric(name)
-        labels = FROM_PROMETHEUS[name] if name in FROM_PROMETHEUS else metric.labels if metric else None
+        labels = FROM_PROMETHEUS.get(name, metric.labels if metric else None)
         assert labels is not None, f"{name} is no metric of contracts/telemetry.py"
         matchers = {matcher.name for matcher in selector.matchers.matchers}
         assert matchers <= set(labels), f"{name} has no label {matchers - set(labels)}"
@@ -174,7 +178,9 @@ def test_the_dashboard_fits_its_grid() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:
         grid = panel["gridPos"]
-        cells = {(x, y) for x in range(grid["x"], grid["x"] + grid["w"]) for y in range(grid["y"], grid["y"] + grid["h"])}
+        cells = {
+            (x, y) for x in range(grid["x"], grid["x"] + grid["w"]) for y in range(grid["y"], grid["y"] + grid["h"])
+        }
         assert not taken & cells
         assert max(x for x, _ in cells) < 24
         taken |= cells
@@ -205,6 +211,8 @@ def test_promtool_accepts_configuration_and_rules() -> None:
         warnings.warn("promtool is not installed (apt-get install prometheus): rules were only parsed", stacklevel=1)
         pytest.skip("promtool is not installed")
     folder = DEPLOY / "prometheus"
-    done = subprocess.run([promtool, "check", "config", str(folder / "prometheus.yml")], capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(
+        [promtool, "check", "config", str(folder / "prometheus.yml")], capture_output=True, text=True, check=False
+    )
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_process_that_was_killed_comes_back_at_once(tmp_path: Path) -> None:
-    """kill -9 costs one immediate restart on the same port."""
+    """A kill -9 costs one immediate restart on the same port."""
     port = Ports()(None)
     with Supervisor([place("a", SERVE, port)], env=environment(), logs=tmp_path) as supervisor:
         first = supervisor.pids()["a"]
@@ -71,7 +71,9 @@ def test_what_does_not_listen_to_sigterm_is_killed_in_time(tmp_path: Path, monke
 
 def test_not_ready_is_an_error_that_says_who_and_why(tmp_path: Path) -> None:
     """A process that never answers is named."""
-    supervisor = Supervisor([place("deaf", "import time; time.sleep(60)", Ports()(None))], env=environment(), logs=tmp_path)
+    supervisor = Supervisor(
+        [place("deaf", "import time; time.sleep(60)", Ports()(None))], env=environment(), logs=tmp_path
+    )
     supervisor.start()
     try:
         with pytest.raises(Misconfigured, match="deaf: does not answer yet"):
@@ -82,7 +84,7 @@ def test_not_ready_is_an_error_that_says_who_and_why(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel's parent-death signal is Linux's")
 def test_children_die_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
-    """kill -9 of the supervisor leaves nothing running, restarted children included."""
+    """A kill -9 of the supervisor leaves nothing running, restarted children included."""
     program = f"""
 import sys, time
 from pathlib import Path
@@ -98,7 +100,9 @@ print(s.pids()["a"], flush=True)
 time.sleep(60)
 """
     command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, env=environment() | {"PYTHONPATH": str(ROOT)}) as supervisor:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, env=environment() | {"PYTHONPATH": str(ROOT)}
+    ) as supervisor:
         assert supervisor.stdout is not None
         child = int(supervisor.stdout.readline())
         assert lives(child)

@@ -68,8 +68,10 @@ def test_every_tip_comes_out_once_and_every_rubbish_is_refused_once(mesh: Proces
     good = [(inbox, json.dumps(tip(i)).encode(), [("traceparent", b"garbage")] if i % 50 == 0 else []) for i in range(TIPS)]
     again = good[:REPEATS]
     bad = [(inbox, *rubbish(i)) for i in range(100)]
-    status = Reader(kafka, ["tips-status-ecpat-se"])
-    agencies = Reader(kafka, topics_like(kafka, "referrals-agency-"))
+    status = Reader(kafka, ["tips-status-ecpat-se"], from_now=True)
+    agencies = Reader(kafka, topics_like(kafka, "referrals-agency-"), from_now=True)
+
+    before = settled(mesh)
 
     publish(kafka, good[: TIPS // 2] + bad[:50] + good[TIPS // 2 :] + again + bad[50:])
 
@@ -91,12 +93,19 @@ def test_every_tip_comes_out_once_and_every_rubbish_is_refused_once(mesh: Proces
     books = settled(mesh)
     assert books["unaccounted"] == []
     assert books["duplicates"] == 0
-    assert books["repeated"] == REPEATS
+    assert count(books, "repeated") - count(before, "repeated") == REPEATS
 
 
 def police(seen: list[Seen]) -> int:
     """How many referrals the home police has."""
     return sum(record.topic == "referrals-agency-police-se" for record in seen)
+
+
+def count(books: dict[str, object], word: str) -> int:
+    """One number of the books."""
+    value = books[word]
+    assert isinstance(value, int)
+    return value
 
 
 def settled(mesh: ProcessMesh) -> dict[str, object]:

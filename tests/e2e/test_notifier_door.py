@@ -9,7 +9,7 @@ import httpx
 import orjson
 import pytest
 
-from contracts.events import DeliveryRecorded
+from contracts.events import DeliveryRecorded, DeliveryWord
 from services.chassis.clock import SystemClock
 from services.chassis.errors import Unavailable
 from services.chassis.hop import Record
@@ -59,7 +59,7 @@ class Desk:
         raw = orjson.dumps({"schema": "referral/1", "referral_id": str(event.referral_id)})
         self.view.apply(Record(f"referrals-agency-{agency}", 0, number, str(event.referral_id).encode(), raw, (), 0))
 
-    def deliver(self, number: int, what: str, reason: str | None = None, agency: str = "hotline-nl") -> None:
+    def deliver(self, number: int, what: DeliveryWord, reason: str | None = None, agency: str = "hotline-nl") -> None:
         """Record what came of a referral."""
         event = a_referral(number)
         body = DeliveryRecorded(
@@ -73,7 +73,7 @@ class Desk:
         )
         self.view.apply(Record("deliveries", 0, 0, None, body.model_dump_json(by_alias=True).encode(), (), 0))
 
-    async def pull(self, token: str = "token of nl", **query: object) -> tuple[list[str], int]:
+    async def pull(self, token: str = TOKENS["hotline-nl"], **query: object) -> tuple[list[str], int]:
         """Referral ids and cursor that the door gives."""
         shown = {name: str(value) for name, value in query.items()}
         answer = await self.client.get("/v1/referrals", params=shown, headers={"authorization": f"Bearer {token}"})
@@ -81,7 +81,7 @@ class Desk:
         body = answer.json()
         return [each["referral_id"] for each in body["referrals"]], body["after"]
 
-    async def post(self, body: bytes, referral: str | None = None, token: str = "token of nl") -> httpx.Response:
+    async def post(self, body: bytes, referral: str | None = None, token: str = TOKENS["hotline-nl"]) -> httpx.Response:
         """Post a receipt."""
         path = f"/v1/referrals/{referral or RECEIPT['referral_id']}/receipts"
         return await self.client.post(path, content=body, headers={"authorization": f"Bearer {token}"})
@@ -117,7 +117,8 @@ async def test_an_agency_pulls_its_own_referrals_in_order(desk: Desk) -> None:
 
 async def test_open_means_not_answered_yet(desk: Desk) -> None:
     """An acknowledged, closed, refused or withdrawn referral is listed with ``state=all`` only; a notice stays open."""
-    for number, what in enumerate(["acknowledged", "closed", "nacked", "withdrawn", "delivered"], 1):
+    words: list[DeliveryWord] = ["acknowledged", "closed", "nacked", "withdrawn", "delivered"]
+    for number, what in enumerate(words, 1):
         desk.feed(number)
         desk.deliver(number, what)
     desk.feed(6)
@@ -138,7 +139,7 @@ async def test_another_agency_s_answer_closes_nothing(desk: Desk) -> None:
 async def test_a_long_poll_returns_with_the_first_referral(desk: Desk) -> None:
     """Waiting ends when something arrives, or empty after the time."""
     waiting = asyncio.create_task(desk.pull(wait=30))
-    while not desk.view._changed:
+    while not desk.view._changed:  # noqa: ASYNC110 - nothing tells when a caller begins to wait
         await asyncio.sleep(0)
     desk.feed(4)
 

@@ -65,7 +65,7 @@ async def attempt(
     """One attempt of our webhook channel at the receiver."""
     url = f"http://127.0.0.1:{server.server_port}/agencies/{agency}"
     record = an_agency(id=agency, webhook={"url": url, "secret": "env:HMAC", "timeout_s": timeout_s})
-    effects = WebhookEffects(Onboarded({agency: record}), lambda ref: SECRET, may=public_or_loopback)
+    effects = WebhookEffects(Onboarded({agency: record}), lambda _ref: SECRET, may=public_or_loopback)
     told = await effects.perform(an_effect(agency, referral, body))
     await effects.close()
     return AttemptEnd.model_validate_json(told.body)
@@ -123,7 +123,7 @@ def signed(*, key: str = "secret", **changes: str) -> dict[str, str]:
     hook = an_agency(webhook={"url": "http://127.0.0.1/", key: "env:KEY"}).webhook
     assert hook is not None
     keys = {"secret": SECRET, "signing_key": "whsk_" + base64.b64encode(SEED).decode()}
-    return signing.headers(hook, lambda ref: keys[key], REFERRAL, START, BODY) | changes
+    return signing.headers(hook, lambda _ref: keys[key], REFERRAL, START, BODY) | changes
 
 
 def test_both_signatures_hold_and_one_of_several_is_enough(receiver: ModuleType) -> None:
@@ -181,7 +181,7 @@ def test_it_runs_as_a_program_and_says_where(tmp_path: Path) -> None:
     environment = {**os.environ, "VIDARE_PORT": "0"}
     environment.pop("VIDARE_DEMO_WEBHOOK_SECRET", None)
     without = subprocess.run([sys.executable, FILE], env=environment, capture_output=True, text=True, check=False)
-    command = [sys.executable, FILE, "--inbox", tmp_path / "inbox.db"]
+    command = [sys.executable, str(FILE), "--inbox", str(tmp_path / "inbox.db")]
     with subprocess.Popen(
         command, env=environment | {"VIDARE_DEMO_WEBHOOK_SECRET": "x"}, stdout=subprocess.PIPE, text=True
     ) as program:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from standardwebhooks import Webhook
 
 from services.chassis.hop import Effect
+from services.chassis.onboarding import resolve_secret
 from services.notifier.attempt import AttemptEnd
 from services.notifier.channels import guard
 from services.notifier.channels.guard import MAY, public_only, public_or_loopback
@@ -206,11 +207,11 @@ async def test_a_name_with_one_private_address_is_refused_as_a_whole(monkeypatch
     assert AttemptEnd(fault="refused_address") == await send("http://agency.example/x", may=public_only)
 
 
-async def test_a_name_that_changes_its_mind_gains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_that_changes_its_mind_gains_nothing() -> None:
     """The address that is connected to is checked itself, whatever the resolver was told a moment before."""
     answers: list[bool] = []
 
-    def flips(ip: str) -> bool:
+    def flips(_ip: str) -> bool:
         answers.append(not answers)
         return answers[-1]
 
@@ -303,3 +304,14 @@ def test_the_guard_knows_this_machine_and_nothing_private() -> None:
     """Loopback is allowed to tests and the demo set only; private networks to nobody."""
     assert [True, True, False] == [public_or_loopback(ip) for ip in ("127.0.0.1", "::1", "10.0.0.1")]
     assert [False, False, True] == [guard.public_only(ip) for ip in ("127.0.0.1", "fe80::1%eth0", "1.1.1.1")]
+
+
+async def test_a_missing_secret_sends_nothing_and_says_which() -> None:
+    """Unsigned calls never leave; the attempt is made again when the secret is there."""
+    async with listening(says(NO_CONTENT)) as (port, requests):
+        agency = an_agency(webhook={"url": f"http://127.0.0.1:{port}/x", "secret": "env:VIDARE_NOT_SET_ANYWHERE"})
+        effects = WebhookEffects(Onboarded({agency.id: agency}), resolve_secret, may=public_or_loopback)
+        told = await effects.perform(effect())
+        await effects.close()
+
+    assert (AttemptEnd(fault="internal"), []) == (AttemptEnd.model_validate_json(told.body), requests)

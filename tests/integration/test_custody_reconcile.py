@@ -1,4 +1,4 @@
-"""Reconciling through a broker, the real one and its twin: lag, markers of transactions, and what one tip looks like."""
+"""Reconciling through a broker, the real one and its twin: lag, markers of transactions, what one tip looks like."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -74,7 +74,7 @@ async def written(broker: Broker, outs: Sequence[Out], offsets: dict[Spot, int] 
     await producer.stop()
     # A commit is answered before its markers are written: readers see it a moment later.
     last = {Spot(one.topic, place.partition): place.offset for one, place in zip(outs, places, strict=True)}
-    while any(span.end <= last[spot] for spot, span in (await broker.spans(list(last))).items()):
+    while any(span.end <= last[spot] for spot, span in (await broker.spans(list(last))).items()):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     return places[-1].offset + 1 if places else 0
 
@@ -137,7 +137,9 @@ async def test_everything_about_one_tip(broker: Broker) -> None:
     decisions = [out(topics.DECISIONS, {"tip_id": tip, "version": v}, v % 2) for v in (2, 1)]
     mention = out(topics.DECISIONS, {"tip_id": str(other.tip), "version": 1, "sighting_of": [tip]})
     delivery = out(topics.DELIVERIES, {"tip_id": tip, "what": "delivered", "at": "2026-11-22T09:15:00Z"})
-    await written(broker, [out(topics.CUSTODY, e) for e in [*story.entries, *other.entries]] + [*decisions, mention, delivery])
+    await written(
+        broker, [out(topics.CUSTODY, e) for e in [*story.entries, *other.entries]] + [*decisions, mention, delivery]
+    )
 
     found = await view_tip(broker, tip)
 
@@ -160,14 +162,17 @@ async def calling(broker: MemoryBroker, *, caller: str = "127.0.0.1") -> AsyncIt
     """The door over *broker*, running, and somebody who calls it."""
     app = door(lambda: broker)
     transport = httpx.ASGITransport(app, client=(caller, 40_000))
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client,
+    ):
         yield client
 
 
 async def until(client: httpx.AsyncClient, path: str, holds: str) -> None:
     """Wait until the answer to *path* contains *holds*."""
     async with asyncio.timeout(10):
-        while holds not in (await client.get(path)).text:
+        while holds not in (await client.get(path)).text:  # noqa: ASYNC110 - the door tells nobody
             await asyncio.sleep(0.01)
 
 

@@ -23,7 +23,10 @@ INCOMING = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 def some_spans(count: int) -> list[bytes]:
     """Serialised spans."""
-    return [Span(trace_id=b"T" * 16, span_id=n.to_bytes(8, "big"), name="locate").SerializeToString() for n in range(1, count + 1)]
+    return [
+        Span(trace_id=b"T" * 16, span_id=n.to_bytes(8, "big"), name="locate").SerializeToString()
+        for n in range(1, count + 1)
+    ]
 
 
 def settings(tmp_path: Path, otlp: str | None = None) -> Settings:
@@ -40,7 +43,9 @@ async def test_spans_arrive_at_a_collector(tmp_path: Path) -> None:
         exporter.close()
 
     assert {span.span_id for span in receiver.spans()} == {Span.FromString(span).span_id for span in some_spans(9_000)}
-    attributes = {pair.key: pair.value.string_value for pair in receiver.requests[0].resource_spans[0].resource.attributes}
+    attributes = {
+        pair.key: pair.value.string_value for pair in receiver.requests[0].resource_spans[0].resource.attributes
+    }
     assert set(attributes) == set(telemetry.RESOURCE)
     assert attributes["service.instance.id"] == "geolocate-0"
     assert not (tmp_path / "traces").exists()
@@ -127,7 +132,8 @@ def test_without_a_collector_traces_are_kept_here(tmp_path: Path) -> None:
     (kept,) = spans_of(tmp_path, span.trace_id)
     assert (kept.name, kept.kind, kept.service) == ("POST /v1/tips", "server", "intake-door")
     assert kept.attributes == {
-        "http.request.method": "POST", "http.route": "/v1/tips", "vidare.partner": "ecpat-se", "http.response.status_code": 202,
+        "http.request.method": "POST", "http.route": "/v1/tips", "vidare.partner": "ecpat-se",
+        "http.response.status_code": 202,
     }  # fmt: skip
 
 
@@ -162,7 +168,7 @@ async def test_a_door_records_no_content_and_no_message(tmp_path: Path) -> None:
             with tracing.door_span("POST /v1/tips") as span:
                 span.set(telemetry.PX, "https://host.example/a")
                 span.set("vidare.unheard_of", "x")
-                raise RuntimeError("neutral canary")
+                raise RuntimeError("neutral canary")  # noqa: TRY301
         except RuntimeError:
             pass
         await receiver.until(lambda got: bool(got.spans()))

@@ -30,7 +30,7 @@ class Canaries:
     """Word -> field."""
 
     def search(self, haystacks: Iterable[tuple[str, bytes]]) -> list[Hit]:
-        """Look for every word in every (name, bytes), plain, percent-encoded, in base64 and in hex; case does not matter."""
+        """Look for every word in every (name, bytes): plain in any case, percent-encoded, in base64, in hex."""
         hits = []
         for place, haystack in haystacks:
             lowered = haystack.lower()
@@ -78,15 +78,21 @@ def _submission(number: int, seed: str, words: dict[str, str], word: Any) -> dic
         "schema": "tip-submission/1",
         "reference": word(number, "reference"),
         "kind": "csam",
-        "urls": [f"https://{word(number, 'urls.host')}.example/{word(number, 'urls.path')}?q={word(number, 'urls.query')}"],
+        "urls": [
+            f"https://{word(number, 'urls.host')}.example/{word(number, 'urls.path')}?q={word(number, 'urls.query')}"
+        ],
         "addresses": [{"ip": address, "role": "upload"}],
         "hashes": [{"algorithm": "sha256", "value": digest}],
-        "accounts": [{"service": f"{word(number, 'accounts.service')}.example", "handle": word(number, "accounts.handle")}],
+        "accounts": [
+            {"service": f"{word(number, 'accounts.service')}.example", "handle": word(number, "accounts.handle")}
+        ],
         "people": [
             {"role": "victim", "nationalities": ["SE"], "location": "SE", "age": 12,
              "name": word(number, "people.name"), "note": word(number, "people.note")},
         ],
-        "place": {"country": "SE", "region": word(number, "place.region"), "description": word(number, "place.description")},
+        "place": {
+            "country": "SE", "region": word(number, "place.region"), "description": word(number, "place.description")
+        },
         "assessment": {"status": "baseline", "labels": ["A1"], "by": word(number, "assessment.by")},
         "urgency": {"immediate_danger": False, "reason": word(number, "urgency.reason")},
         "narrative": f"Neutral words around {word(number, 'narrative')} and after.",
@@ -114,7 +120,9 @@ def _inner(plain: bytes, shift: int) -> bytes:
 
 def _fixed(words: dict[str, str], lowered: bytes) -> bool:
     """Look for the words that do not begin with the mark: hashes and addresses."""
-    return any(needle.lower() in lowered for word in words if not word.startswith(WORD) for _, needle in _spellings(word))
+    return any(
+        needle.lower() in lowered for word in words if not word.startswith(WORD) for _, needle in _spellings(word)
+    )
 
 
 _MARKS = tuple(needle.lower() for _, needle in _spellings(WORD))

@@ -7,7 +7,8 @@ is the twin. Topics are those of the contract and no others: a hop that writes t
 
 import io
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+import mmap
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -188,7 +189,7 @@ def _log_again(stream: io.StringIO) -> None:
 
 
 def _spans_in(path: Path) -> Iterator[LocalSpan]:
-    with _mapped(path) as held:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held:
         service, at = _service(held), 0
         while (payload := _payload(held, at)) is not None:
             _, trace, length, _ = HEADER.unpack_from(held, at)
@@ -197,18 +198,12 @@ def _spans_in(path: Path) -> Iterator[LocalSpan]:
             at += HEADER.size + length
 
 
-def _mapped(path: Path) -> Any:
-    """Map a segment as the reader does."""
-    import mmap
-
-    with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
 def orphans(spans: Sequence[LocalSpan]) -> list[LocalSpan]:
-    """Spans that name a parent which is not there."""
+    """Spans that name a parent which is not among *spans*."""
     known = {span.span_id for span in spans}
     return [span for span in spans if span.parent_id is not None and span.parent_id not in known]
 
 
-
+def roots(spans: Sequence[LocalSpan]) -> list[LocalSpan]:
+    """Spans without a parent."""
+    return [span for span in spans if span.parent_id is None]

@@ -55,7 +55,7 @@ class ChaosHop(CopyHop):
         self._slow_share = float(os.environ.get("SLOW_SHARE", "0"))
         self._slow_s = float(os.environ.get("SLOW_S", "3"))
         self._busy_s = float(os.environ.get("BUSY_S", "0"))
-        self._random = random.Random(os.getpid())  # noqa: S311 - a test's dice
+        self._random = random.Random(os.getpid())
 
     def decide(self, given: Input, view: View) -> Outcome:
         """Copy, slowly at times."""
@@ -66,4 +66,3 @@ class ChaosHop(CopyHop):
         if self._random.random() < self._slow_share:
             time.sleep(self._slow_s)
         return super().decide(given, view)
-

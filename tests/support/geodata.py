@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from services.geolocate.build import TEST_COUNTRY_TYPE, cidr_range
-from services.geolocate.build import test_databases as built_databases
+from services.geolocate.build import synthetic_databases
 from services.geolocate.geodata import DEMO, Geodata
 from services.geolocate.mmdb import UNDATED, Meta, write
 
@@ -44,7 +44,7 @@ def demo_geodata() -> Geodata:
 def build_test_set(folder: Path, table: Mapping[str, Any] | None = None) -> Path:
     """Write the synthetic databases of *table* (the demo's ``ranges.toml`` if none) into *folder*."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, body in built_databases(table or tomllib.loads((DEMO / "ranges.toml").read_text("utf-8"))).items():
+    for name, body in synthetic_databases(table or tomllib.loads((DEMO / "ranges.toml").read_text("utf-8"))).items():
         (folder / name).write_bytes(body)
     return folder
 

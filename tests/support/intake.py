@@ -12,7 +12,9 @@ from services.chassis.hop import Record
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 KEY = b"a key of the tests, 32 bytes long"
-VETTED = Partner(id="ecpat-se", name="a hotline", kind=PartnerKind.HOTLINE, vetted=True, token="env:VIDARE_TEST_TOKEN_ONE")
+VETTED = Partner(
+    id="ecpat-se", name="a hotline", kind=PartnerKind.HOTLINE, vetted=True, token="env:VIDARE_TEST_TOKEN_ONE"
+)
 PUBLIC = Partner(id="public", name="the form", kind=PartnerKind.PUBLIC, token="env:VIDARE_TEST_TOKEN_TWO")
 PARTNERS = {partner.id: partner for partner in (VETTED, PUBLIC)}
 

@@ -67,7 +67,7 @@ async def _serve(
 def certificate(
     folder: Path, *, name: str = "localhost", ip: str | None = "127.0.0.1", days: int = 1
 ) -> ssl.SSLContext:
-    """A listener's TLS with a certificate of its own; writes ``cert.pem`` and ``key.pem``. *days* < 0: it has expired."""
+    """A listener's TLS with a certificate of its own; writes ``cert.pem``, ``key.pem``. *days* < 0: expired."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     names: list[x509.GeneralName] = [x509.DNSName(name)]

@@ -13,7 +13,7 @@ from contracts.events import Content, KnownCase, ReferralRouted, RulebookRef, Wh
 from contracts.indicators import AccountIndicator, AddressIndicator, HashIndicator, Indicators, UrlIndicator
 from contracts.onboarding import Agency
 from contracts.referral import Receipt, ReceiptChecked
-from contracts.vocabulary import Priority
+from contracts.vocabulary import AddressRole, HashAlgorithm, Priority, ReceiptStatus
 from services.chassis.hop import NAMESPACE, Effect, Emit, Entry, Input, Outcome, Record, Timer, Told
 from services.notifier.attempt import AttemptEnd, ask, tell
 from services.notifier.delivery import begin
@@ -63,10 +63,10 @@ def full_content() -> Content:
         indicators=Indicators(
             urls=(UrlIndicator(raw=SECRETS["url"]), UrlIndicator(raw=SECRETS["second_url"])),
             addresses=(
-                AddressIndicator(raw=SECRETS["hosting"], role="hosting", port=443),
-                AddressIndicator(raw=SECRETS["upload"], role="upload"),
+                AddressIndicator(raw=SECRETS["hosting"], role=AddressRole.HOSTING, port=443),
+                AddressIndicator(raw=SECRETS["upload"], role=AddressRole.UPLOAD),
             ),
-            hashes=(HashIndicator(algorithm="sha256", value=SECRETS["hash"], raw=SECRETS["hash"]),),
+            hashes=(HashIndicator(algorithm=HashAlgorithm.SHA256, value=SECRETS["hash"], raw=SECRETS["hash"]),),
             accounts=(AccountIndicator(service="chat.example", handle=SECRETS["handle"]),),
         ),
         people=({"role": "victim", "name": SECRETS["person"], "age": 12},),
@@ -122,7 +122,7 @@ class World:
         self.events: list[Emit] = []
         self.entries: list[Entry] = []
         self.sent: list[tuple[datetime, Effect]] = []
-        self.plays = plays or (lambda effect, now: AttemptEnd(status=200))
+        self.plays = plays or (lambda _effect, _now: AttemptEnd(status=200))
         self.takes = takes
         self._ends: list[tuple[datetime, int, Effect]] = []
         self._order = count()
@@ -148,7 +148,7 @@ class World:
 
     def answer(self, referral: UUID, status: str, agency: str = "hotline-nl", **fields: Any) -> Outcome:
         """Give the hop a checked receipt."""
-        receipt = Receipt(referral_id=referral, status=status, **fields)
+        receipt = Receipt(referral_id=referral, status=ReceiptStatus(status), **fields)
         checked = ReceiptChecked(agency=agency, receipt=receipt, received_at=self.now)
         return self._record("receipts-checked", checked.model_dump_json(by_alias=True).encode())
 

@@ -69,9 +69,9 @@ def topics_like(kafka: str, prefix: str) -> list[str]:
 
 
 class Reader:
-    """A read_committed reader of whole topics, from the beginning, that can go on later from where it was."""
+    """A read_committed reader of whole topics, from the beginning or from now on, that goes on from where it was."""
 
-    def __init__(self, kafka: str, topics: Iterable[str]) -> None:
+    def __init__(self, kafka: str, topics: Iterable[str], *, from_now: bool = False) -> None:
         self._consumer = Consumer(
             {
                 "bootstrap.servers": kafka,
@@ -85,6 +85,9 @@ class Reader:
         names = set(topics)
         known = self._consumer.list_topics(timeout=20).topics
         places = [TopicPartition(name, number, 0) for name in names for number in known[name].partitions]
+        if from_now:
+            for place in places:
+                place.offset = self._consumer.get_watermark_offsets(place, timeout=20)[1]
         self._consumer.assign(places)
 
     def poll(self, seconds: float) -> Iterator[Seen]:

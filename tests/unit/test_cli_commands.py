@@ -9,9 +9,11 @@ import pytest
 
 from contracts import headers as h
 from contracts.documents import document
+from contracts.onboarding import Partner
+from contracts.referral import Receipt
 from contracts.submission import Submission
 from contracts.topics import all_topics
-from contracts.vocabulary import RefusalReason
+from contracts.vocabulary import PartnerKind, RefusalReason
 from services.chassis.errors import Misconfigured
 from services.chassis.hop import Record, tip_id
 from services.cli.commands.dlq import as_dead_letter_topic, dead_letter_topics, letter_of, replayed
@@ -20,8 +22,6 @@ from services.cli.commands.topics import Found, acls, compare, refuse_partitions
 from services.cli.demo.desk import receipts_for
 from services.cli.demo.rows import Stories, refusals, where
 from services.cli.demo.tips import TIPS, read_tips
-from contracts.onboarding import Partner
-from contracts.vocabulary import PartnerKind
 from services.custody.books import Books, State
 
 NOW = datetime(2026, 11, 22, 9, 15, tzinfo=UTC)
@@ -101,7 +101,7 @@ def test_a_bad_submission_is_refused_with_reason_and_place() -> None:
 
 def _letter(**more: bytes) -> Record:
     headers = {
-        h.CE_ID: EVENT.encode(), h.VIDARE_TIP: TIP.encode(), h.TRACEPARENT: b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01",
+        h.CE_ID: EVENT.encode(), h.VIDARE_TIP: TIP.encode(), h.TRACEPARENT: b"00-%b-%b-01" % (b"a" * 32, b"b" * 16),
         h.DLQ_REASON: b"invalid_event", h.DLQ_TOPIC: b"tips-located", h.DLQ_PARTITION: b"3", h.DLQ_OFFSET: b"17",
         h.DLQ_SERVICE: b"router@1", h.DLQ_AT: b"2026-11-22T09:15:00.000Z",
     } | more  # fmt: skip
@@ -120,7 +120,12 @@ def test_a_replay_is_the_original_record_where_it_came_from() -> None:
     """Same key, bytes and headers, without those that the dead letter added; same partition."""
     original, entry = replayed(_letter(), "anna", NOW)
 
-    assert (original.topic, original.partition, original.key, original.value) == ("tips-located", 3, b"group", b'{"text": "of a tip"}')
+    assert (original.topic, original.partition, original.key, original.value) == (
+        "tips-located",
+        3,
+        b"group",
+        b'{"text": "of a tip"}',
+    )
     assert dict(original.headers).keys() == {h.CE_ID, h.VIDARE_TIP, h.TRACEPARENT}
     said = orjson.loads(entry.value or b"")
     assert (said["kind"], said["actor"], said["tip"], said["trace"]) == ("tip.reopened", "person:anna", TIP, "a" * 32)
@@ -185,7 +190,11 @@ def test_all_other_lines_of_the_demo_are_accepted() -> None:
     words = {reason.value for reason in RefusalReason}
     good = [tip for tip in read_tips() if tip.note.partition(":")[0] not in words]
 
-    assert [(tip.note, judge(Given("f", tip.value), PARTNER, NOW)) for tip in good if not judge(Given("f", tip.value), PARTNER, NOW).sent] == []
+    assert [
+        (tip.note, judge(Given("f", tip.value), PARTNER, NOW))
+        for tip in good
+        if not judge(Given("f", tip.value), PARTNER, NOW).sent
+    ] == []
     assert {Submission.model_validate_json(tip.value).kind.value for tip in good} >= {
         "csam", "grooming", "sextortion", "live_abuse", "trafficking", "travelling_offender", "solicitation", "other",
     }  # fmt: skip
@@ -212,14 +221,28 @@ def test_a_row_tells_one_tip_from_end_to_end() -> None:
     """Reference, kind, priority, where, who by which rules and how far, trace."""
     stories = Stories()
     stories.located(_located())
-    stories.decided({"tip_id": TIP, "priority": "P2", "destinations": [{"id": "hotline-nl", "rules": ["R08"]}, {"id": "review", "rules": ["R20"]}]})
+    stories.decided(
+        {
+            "tip_id": TIP,
+            "priority": "P2",
+            "destinations": [{"id": "hotline-nl", "rules": ["R08"]}, {"id": "review", "rules": ["R20"]}],
+        }
+    )
     for what in ("attempted", "acknowledged", "delivered"):
-        stories.delivered({"tip_id": TIP, "destination": "hotline-nl", "what": what})
+        stories.delivered({"tip_id": TIP, "destination": "hotline-nl", "version": 1, "what": what})
     stories.entered({"tip": TIP, "kind": "tip.accepted", "trace": "a" * 32})
 
     (story,) = stories.in_order([("p", "E-1"), ("p", "E-1")])
 
-    assert story.row() == ("p", "E-1", "csam", "P2", "NL 0.95", "hotline-nl (R08): acknowledged; review (R20): a person decides", "a" * 32)
+    assert story.row() == (
+        "p",
+        "E-1",
+        "csam",
+        "P2",
+        "NL 0.95",
+        "hotline-nl (R08): acknowledged; review (R20): a person decides",
+        "a" * 32,
+    )
 
 
 @pytest.mark.parametrize(
@@ -238,17 +261,22 @@ def test_a_jurisdiction_is_said_in_short(jurisdiction: dict[str, Any], said: str
 
 def test_refusals_are_rows_of_their_own() -> None:
     """Reference, reason and place; never what was refused."""
-    statuses = [("p", {"status": "accepted"}), ("p", {"status": "refused", "reference": None, "refusal": {"reason": "not_json"}})]
+    statuses = [
+        ("p", {"status": "accepted"}),
+        ("p", {"status": "refused", "reference": None, "refusal": {"reason": "not_json"}}),
+    ]
 
     assert refusals(statuses) == [("p", "-", "not_json", "-")]
 
 
-@pytest.mark.parametrize(("number", "words"), [(1, ["acknowledged"]), (2, ["acknowledged", "question"]), (3, ["acknowledged", "closed"])])
+@pytest.mark.parametrize(
+    ("number", "words"), [(1, ["acknowledged"]), (2, ["acknowledged", "question"]), (3, ["acknowledged", "closed"])]
+)
 def test_the_desk_answers_with_valid_receipts(number: int, words: list[str]) -> None:
     """Every answer is a receipt/1 as the contract wants it."""
     made = receipts_for({"action": "new", "referral_id": EVENT, "destination": "police-fi"}, number, NOW)
 
-    assert [document("receipt/1").model.model_validate(answer).status for answer in made] == words  # type: ignore[attr-defined]
+    assert [Receipt.model_validate(answer).status for answer in made] == words
 
 
 def test_a_notice_gets_no_receipt() -> None:

@@ -1,4 +1,4 @@
-"""The pure parts of the command line: back-off, log lines, secrets, ports of the receiver, settings and their sources."""
+"""Pure parts of the command line: back-off, log lines, secrets, ports, settings and their sources."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,9 @@ from services.cli.running import SMALL_PARTITIONS, small_machine
 from services.cli.secrets import FILE, demo_secrets, environment_of, read_secrets, references
 
 
-@pytest.mark.parametrize(("deaths", "seconds"), [(0, 0), (1, 0), (2, 0.5), (3, 1), (4, 2), (5, 4), (6, 8), (7, 10), (50, 10)])
+@pytest.mark.parametrize(
+    ("deaths", "seconds"), [(0, 0), (1, 0), (2, 0.5), (3, 1), (4, 2), (5, 4), (6, 8), (7, 10), (50, 10)]
+)
 def test_back_off_begins_at_once_and_ends_at_ten_seconds(deaths: int, seconds: float) -> None:
     """The first restart costs nothing, the later ones double up to ten seconds."""
     assert restart_delay(deaths) == seconds <= LONGEST_S
@@ -53,7 +55,9 @@ def test_a_long_line_is_cut() -> None:
 
 def _demo_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     (folder / "partners.toml").write_text('token = "env:VIDARE_TOKEN_A"\n')
-    (folder / "agencies.toml").write_text(f'url = "http://127.0.0.1:{RECEIVER_PORT}/agencies/x", secret = "env:SECRET_B"\n')
+    (folder / "agencies.toml").write_text(
+        f'url = "http://127.0.0.1:{RECEIVER_PORT}/agencies/x", secret = "env:SECRET_B"\n'
+    )
     monkeypatch.setattr(Settings, "partners_file", property(lambda _: folder / "partners.toml"))
     monkeypatch.setattr(Settings, "agencies_file", property(lambda _: folder / "agencies.toml"))
     return Settings(home=folder / "home")
@@ -141,8 +145,11 @@ def test_config_names_the_source_of_each_value() -> None:
     assert "no process reads" in found["VIDARE_CUONTRY"].source
 
 
-@pytest.mark.parametrize(("name", "secret"), [("VIDARE_TOKEN_A", True), ("VIDARE_GROUP_KEY", True), ("VIDARE_KAFKA", False), ("VIDARE_KEYBOARD", False)])
-def test_secrets_are_known_by_their_names(name: str, secret: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [("VIDARE_TOKEN_A", True), ("VIDARE_GROUP_KEY", True), ("VIDARE_KAFKA", False), ("VIDARE_KEYBOARD", False)],
+)
+def test_secrets_are_known_by_their_names(name: str, secret: bool) -> None:
     """A part of the name says so, not a syllable."""
     assert is_secret(name) is secret
 

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -59,7 +60,11 @@ def test_any_order_of_entries_gives_the_same_books(told: list[Story], seed: int)
 def test_a_dropped_entry_is_found(told: list[Story], data: st.DataObject) -> None:
     """Take away one entry that must exist, and exactly its tip is unaccounted for."""
     entries = [entry for story in told for entry in story.entries]
-    gone = data.draw(st.sampled_from([e for e in entries if e["kind"] in MUST_HAVE_ENTRIES and e.get("tally", {}).get("version") != 2]))
+    gone = data.draw(
+        st.sampled_from(
+            [e for e in entries if e["kind"] in MUST_HAVE_ENTRIES and e.get("tally", {}).get("version") != 2]
+        )
+    )
 
     found = balanced([entry for entry in entries if entry is not gone])
 
@@ -104,7 +109,12 @@ def test_the_same_referral_under_another_event_is_a_duplicate_too() -> None:
     story = Story(0, "waiting")
     queued = next(entry for entry in story.entries if entry["kind"] == "hop.queued")
     other = Story(1, "waiting").entries[3]
-    again = {**queued, "event": other["event"], "cause": other["cause"], "out": [{**queued["out"][0], "event": other["event"]}]}
+    again = {
+        **queued,
+        "event": other["event"],
+        "cause": other["cause"],
+        "out": [{**queued["out"][0], "event": other["event"]}],
+    }
 
     assert balanced([*story.entries, again]).duplicates == 1
 
@@ -182,6 +192,32 @@ def test_a_notice_ends_with_its_delivery(action: str) -> None:
             entry["tally"]["action"] = action
 
     assert balanced(story.entries).ended == 1
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        [],
+        "text",
+        {},
+        {"kind": "tip.accepted", "tip": "not-a-uuid"},
+        {"kind": "tip.accepted", "tip": 7},
+        {"kind": "hop.routed", "tip": str(Story(0, "px").tip), "tally": {"referrals": ["00ff"]}},
+        {"kind": "hop.routed", "tip": str(Story(0, "px").tip), "out": [{"topic": "x"}]},
+        {"kind": "hop.routed", "tip": str(Story(0, "px").tip), "tally": {"version": "many"}},
+    ],
+)
+def test_what_is_no_entry_is_counted_and_changes_nothing(odd: Any) -> None:
+    """A record that somebody put into the log can neither stop the books nor bend them."""
+    books = Books()
+    for entry in Story(0, "px").entries:
+        books.add(entry)
+    before = books.balance((), books.expected())
+
+    assert not books.add(odd)
+    assert books.unreadable == 1
+    assert books.balance((), books.expected()) == before
 
 
 def test_the_answer_has_the_agreed_names() -> None:

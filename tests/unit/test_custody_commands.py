@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -21,12 +22,13 @@ MS = 1_000_000
 
 def some_span(name: str, number: int, parent: int | None, start: int, end: int, **changes: object) -> LocalSpan:
     """A kept span; ids are numbers."""
-    made = {
+    made: dict[str, Any] = {
         "trace_id": "ab" * 16, "span_id": f"{number:016x}", "parent_id": None if parent is None else f"{parent:016x}",
-        "name": name, "kind": "internal", "service": "router", "start_ns": start * MS, "end_ns": end * MS, "attributes": {},
+        "name": name, "kind": "internal", "service": "router",
+        "start_ns": start * MS, "end_ns": end * MS, "attributes": {},
         "links": (), "failed": False,
     }  # fmt: skip
-    return LocalSpan(**{**made, **changes})  # type: ignore[arg-type]
+    return LocalSpan(**{**made, **changes})
 
 
 SPANS = [
@@ -51,8 +53,8 @@ def test_an_unaccounted_tip_is_a_no(
     """The exit code says whether the books balance; a lost tip is named."""
     found = Balance(**{**BALANCE.as_json(), "unaccounted": lost})  # type: ignore[arg-type]
 
-    async def balanced(_settings: Settings) -> Balance:
-        return found
+    async def balanced(_settings: Settings) -> tuple[Balance, int]:
+        return found, 0
 
     monkeypatch.setattr(reconcile, "reconciled", balanced)
 
@@ -86,7 +88,9 @@ def test_bars_share_one_time_line() -> None:
     assert bar(some_span("x", 1, None, 100, 100), 0, 100 * MS, 10) == "         ▏"
 
 
-@pytest.mark.parametrize(("ns", "words"), [(12_000, "12 us"), (1_500_000, "1.5 ms"), (61 * 10**9, "1.0 min"), (9 * 10**12, "2.5 h")])
+@pytest.mark.parametrize(
+    ("ns", "words"), [(12_000, "12 us"), (1_500_000, "1.5 ms"), (61 * 10**9, "1.0 min"), (9 * 10**12, "2.5 h")]
+)
 def test_a_duration_has_the_unit_that_fits(ns: int, words: str) -> None:
     """Microseconds to hours."""
     assert duration(ns) == words
@@ -111,9 +115,16 @@ def test_a_tip_is_told_from_timeline_to_trace(
     story = Story(1, "acknowledged")
     decision = {
         "tip_id": str(story.tip), "version": 1, "rulebook": {"digest": "sha256:00ff"}, "priority": "P2",
-        "priority_reasons": ["M1"], "actionability": 55, "destinations": [{"id": "police-0", "rules": ["R04"], "priority": "P2"}],
+        "priority_reasons": ["M1"], "actionability": 55,
+        "destinations": [{"id": "police-0", "rules": ["R04"], "priority": "P2"}],
     }  # fmt: skip
-    delivery = {"at": "2026-11-22T09:15:00Z", "destination": "police-0", "what": "delivered", "channel": "webhook", "attempt": 1}
+    delivery = {
+        "at": "2026-11-22T09:15:00Z",
+        "destination": "police-0",
+        "what": "delivered",
+        "channel": "webhook",
+        "attempt": 1,
+    }
     view = TipView(str(story.tip), State.ENDED, tuple(story.entries), (decision,), (delivery,))
 
     async def viewed(_settings: Settings, _tip: str) -> TipView | None:

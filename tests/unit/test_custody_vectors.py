@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.custody import commitment, inclusion_path, leaf_hash, log_entry, root_from_path, tree_root
 
 SALT = bytes(range(32))
-RECORD = {
+RECORD: dict[str, str | int | None] = {
     "v": 1,
     "kind": "tip.accepted",
     "event": "0193f3a0-0000-7000-8000-0000000000e0",

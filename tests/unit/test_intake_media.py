@@ -3,6 +3,7 @@
 import base64
 import random
 import time
+from collections.abc import Callable
 from urllib.parse import quote_from_bytes
 
 import pytest
@@ -13,7 +14,7 @@ from services.intake.media import holds_media
 from services.intake.screen import BETWEEN
 from tests.support.intake import JPEG, MP4, PNG, WEBP, ZIP, b64
 
-RANDOM = random.Random(7)  # noqa: S311 - test data
+RANDOM = random.Random(7)
 GZIP = b"\x1f\x8b\x08\x00\x00\x00\x00\x00" + bytes(range(30))
 FORMATS = {"jpeg": JPEG, "png": PNG, "zip": ZIP, "mp4": MP4, "webp": WEBP, "gzip": GZIP}
 MORE = {
@@ -30,7 +31,7 @@ MORE = {
     "bz2": b"BZh91AY&SY" + bytes(20),
     "pdf": b"%PDF-1.7\n" + bytes(20),
 }
-SPELLINGS = {
+SPELLINGS: dict[str, Callable[[bytes], str]] = {
     "base64": b64,
     "url-safe base64": lambda data: base64.urlsafe_b64encode(data).decode(),
     "base64 without padding": lambda data: b64(data).rstrip("="),
@@ -133,7 +134,24 @@ def test_any_text_is_judged(text: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["data:", "/", "ff:", "f", "data: ", "data:a/", ";a", " ", "%41", "a/", "0x", "\\x", "AAAA", "/9j/", "RIFF", "data:a/b;"],
+    [
+        "data:",
+        "/",
+        "ff:",
+        "f",
+        "data: ",
+        "data:a/",
+        ";a",
+        " ",
+        "%41",
+        "a/",
+        "0x",
+        "\\x",
+        "AAAA",
+        "/9j/",
+        "RIFF",
+        "data:a/b;",
+    ],
 )
 def test_bait_for_patterns_takes_milliseconds(piece: str) -> None:
     """A text of the largest size made of any one piece is judged in linear time."""

@@ -50,8 +50,14 @@ HOSTILE: dict[str, tuple[bytes, tuple[str, str | None]]] = {
         ("invalid_field", "/place/country"),
     ),
     "6 NaN": (b'{"reference":"E-1","kind":"csam","x":NaN}', ("invalid_field", "/x")),
-    "6 Infinity": (b'{"reference":"E-1","kind":"csam","people":[{"age":-Infinity}]}', ("invalid_field", "/people/0/age")),
-    "6 minus zero": (b'{"reference":"E-1","kind":"csam","people":[{"role":"victim","age":-0}]}', ("invalid_field", "/people/0/age")),
+    "6 Infinity": (
+        b'{"reference":"E-1","kind":"csam","people":[{"age":-Infinity}]}',
+        ("invalid_field", "/people/0/age"),
+    ),
+    "6 minus zero": (
+        b'{"reference":"E-1","kind":"csam","people":[{"role":"victim","age":-0}]}',
+        ("invalid_field", "/people/0/age"),
+    ),
     "6 1e400": (b'{"reference":"E-1","kind":"csam","x":1e400}', ("invalid_field", "/x")),
     "6 many digits": (b'{"reference":"E-1","kind":"csam","x":' + b"1" * 200_000 + b"}", ("invalid_field", "/x")),
     "6 2^53": (b'{"reference":"E-1","kind":"csam","x":9007199254740992}', ("invalid_field", "/x")),
@@ -85,7 +91,7 @@ HOSTILE: dict[str, tuple[bytes, tuple[str, str | None]]] = {
     "63 log forging": (submission(narrative="\nERROR admin logged in\x1b[2J\x07"), ("accepted", None)),
     "64 markup": (submission(narrative="<script>{{7*7}}${jndi:x}%s'--$(x)</script><svg onload=1>"), ("accepted", None)),
     "67 zalgo": (submission(narrative="e" + "\u0301" * 500 + "\U000e0041\ue000\ufffe"), ("accepted", None)),
-    "media in a key": (submission(**{"iVBORw0KGgoAAAANSUhEUg": 1}), ("media_refused", "")),
+    "media in a key": (submission(iVBORw0KGgoAAAANSUhEUg=1), ("media_refused", "")),
     "media deep inside": (submission(x=[{"y": [{"z": [b64(JPEG)]}]}]), ("media_refused", "/x/0/y/0/z/0")),
     "media outranks a key twice": (
         b'{"reference":"E-1","kind":"csam","narrative":"data:image/png;base64,AA","narrative":"x"}',
@@ -144,7 +150,9 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
     max_leaves=20,
 )
-known_names = st.sampled_from([*fields(), "addresses", "hashes", "people", "place", "narrative", "supersedes", "withdrawn", "signals"])
+known_names = st.sampled_from(
+    [*fields(), "addresses", "hashes", "people", "place", "narrative", "supersedes", "withdrawn", "signals"]
+)
 
 
 @given(st.binary(max_size=400))
@@ -170,7 +178,10 @@ def test_any_json_is_accepted_or_refused(given_fields: dict[str, Any]) -> None:
 def test_odd_indicators_never_refuse_a_tip(url: str, address: str, value: str) -> None:
     """A tip with any URL, address and hash that is text is accepted, unless it is media or not Unicode."""
     data = submission(
-        urls=[url], addresses=[{"ip": address, "role": "hosting"}], hashes=[{"algorithm": "sha1", "value": value}], narrative="a text"
+        urls=[url],
+        addresses=[{"ip": address, "role": "hosting"}],
+        hashes=[{"algorithm": "sha1", "value": value}],
+        narrative="a text",
     )
     found = check_submission(data, PUBLIC, NOW, key=KEY)
     assert isinstance(found, Accepted) or found.reason is RefusalReason.MEDIA_REFUSED

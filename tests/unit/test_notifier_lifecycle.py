@@ -22,7 +22,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 def always(end: AttemptEnd) -> Any:
     """An agency that always ends attempts like this."""
-    return lambda effect, now: end
+    return lambda _effect, _now: end
 
 
 def outcomes(world: World) -> list[str]:
@@ -252,7 +252,7 @@ def test_a_receipt_in_the_answer_counts_for_that_referral_only() -> None:
     """The body of a 2xx may be a receipt; one for another referral, or junk, is no answer."""
     event, other = a_referral(), a_referral(2)
 
-    def plays(effect: Effect, now: datetime) -> AttemptEnd:
+    def plays(_effect: Effect, _now: datetime) -> AttemptEnd:
         body = {
             "schema": "receipt/1",
             "referral_id": str(event.referral_id),
@@ -281,7 +281,7 @@ def test_a_receipt_in_the_answer_counts_for_that_referral_only() -> None:
 def test_a_failed_attempt_is_made_again_with_the_same_id(end: AttemptEnd) -> None:
     """E69: 500, a time-out after who knows what, 429: the same referral id and the same bytes again."""
     ends = iter([end, end, OK])
-    world, event = World(plays=lambda effect, now: next(ends)), a_referral()
+    world, event = World(plays=lambda _effect, _now: next(ends)), a_referral()
     world.refer(event)
     world.run(HOUR)
 
@@ -303,7 +303,7 @@ def test_a_2xx_with_an_unreadable_body_is_delivered() -> None:
 def test_retry_after_moves_the_next_attempt() -> None:
     """E69: 429 with a minute waits a minute where the schedule says 5 s."""
     ends = iter([AttemptEnd(status=429, retry_after_s=60), OK])
-    world = World(plays=lambda effect, now: next(ends))
+    world = World(plays=lambda _effect, _now: next(ends))
     world.refer(a_referral())
     world.run(HOUR)
 
@@ -349,7 +349,7 @@ def test_a_dead_agency_delays_no_other() -> None:
     world = World(
         an_agency(),
         other,
-        plays=lambda effect, now: OK if effect.lane == "hotline-de" else AttemptEnd(fault="timeout"),
+        plays=lambda effect, _now: OK if effect.lane == "hotline-de" else AttemptEnd(fault="timeout"),
         takes=timedelta(seconds=15),
     )
     for number in range(100):
@@ -364,7 +364,7 @@ def test_a_dead_agency_delays_no_other() -> None:
 def test_an_open_breaker_parks_without_counting() -> None:
     """While a dead agency is probed, waiting referrals use up no attempts; when it returns all go out in order."""
     back = START + 5 * DAY
-    world = World(plays=lambda effect, now: AttemptEnd(status=200 if now >= back else 503))
+    world = World(plays=lambda _effect, now: AttemptEnd(status=200 if now >= back else 503))
     events = [a_referral(number, priority=Priority.P3) for number in range(60)]
     for event in events:
         world.refer(event)
@@ -476,7 +476,7 @@ def test_an_agency_that_cannot_be_reached_sends_the_referral_back(changes: dict[
     world.run(2 * DAY)
 
     assert ["agency_removed"] == outcomes(world)
-    assert [] == world.rows("referrals-agency-hotline-nl") == world.sent
+    assert ([], []) == (world.rows("referrals-agency-hotline-nl"), world.sent)
     assert ["hop.queued", "delivery.parked"] == kinds(world)
     world.onboard(an_agency())
     world.run(DAY + HOUR)
@@ -552,3 +552,27 @@ def test_a_poison_record_is_named(raw: bytes | None, reason: DeadReason) -> None
 
     assert reason is raised.value.reason
     assert raised.value.__cause__ is None
+
+
+def test_a_fresh_p0_does_not_wait_for_an_open_breaker() -> None:
+    """It is the probe: an agency that is back gets it at once, whatever the pause."""
+    back = START + timedelta(hours=2)
+    world = World(plays=lambda _effect, now: AttemptEnd(status=200 if now >= back else 503))
+    for number in range(40):
+        world.refer(a_referral(number, priority=Priority.P3))
+    world.run(timedelta(hours=1, minutes=59, seconds=58))
+    urgent = a_referral(99, priority=Priority.P0)
+    world.run(timedelta(seconds=3))
+    world.refer(urgent)
+    world.run(timedelta(seconds=5))
+
+    assert "delivered" == world.row(urgent.referral_id)["life"]
+
+
+def test_an_unreachable_referral_that_is_replayed_is_told_once() -> None:
+    """E81: a replay of what is kept already makes a repeat's entry only."""
+    world, event = World(an_agency(id="hotline-de")), a_referral()
+    world.refer(event)
+    world.refer(event)
+
+    assert (["agency_removed"], True) == (outcomes(world), world.entries[-1].tally["repeat"])

@@ -1,5 +1,7 @@
 """What each profile may read, held against the bytes."""
 
+from typing import Any
+
 import orjson
 import pytest
 from hypothesis import given
@@ -23,7 +25,7 @@ ALLOWED = {
 }
 
 
-def bytes_for(profile: str, **changes: object) -> bytes:
+def bytes_for(profile: str, **changes: Any) -> bytes:
     """The document of the full referral in *profile*."""
     return render(a_referral(**changes), an_agency(profile=profile), proof=PROOF)
 

@@ -27,7 +27,7 @@ def test_steps_are_those_of_standard_webhooks() -> None:
 def test_every_delivery_keeps_the_schedule_and_none_is_discarded(seed: int) -> None:
     """On a simulated clock, 500 deliveries to a dead agency make ten attempts within 10 % of the steps, then park."""
     delivery = uuid5(NAMESPACE, f"seed {seed}")
-    delays = []
+    delays: list[timedelta] = []
     while (delay := attempt_delay(len(delays), delivery)) is not None:
         delays.append(delay)
 
@@ -40,7 +40,7 @@ def test_every_delivery_keeps_the_schedule_and_none_is_discarded(seed: int) -> N
 def test_a_dead_agency_discards_nothing_in_the_whole_hop(seed: int) -> None:
     """E70: an agency that is down for a fortnight gets its referral when it returns, with the same id."""
     back = START + timedelta(days=14)
-    world = World(plays=lambda effect, now: AttemptEnd(status=200 if now >= back else 503))
+    world = World(plays=lambda _effect, now: AttemptEnd(status=200 if now >= back else 503))
     event = a_referral(seed)
     world.refer(event)
     world.run(timedelta(days=16))

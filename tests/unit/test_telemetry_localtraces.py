@@ -21,7 +21,9 @@ def resource(service: str) -> Resource:
 def some_span(trace: bytes, number: int, *, linked: bytes | None = None) -> bytes:
     """A serialised span."""
     span = Span(trace_id=trace, span_id=number.to_bytes(8, "big"), name="locate", start_time_unix_nano=1_000 - number)
-    span.attributes.extend([KeyValue(key="vidare.countries", value=any_value(["NL"])), KeyValue(key="k", value=any_value(number))])
+    span.attributes.extend(
+        [KeyValue(key="vidare.countries", value=any_value(["NL"])), KeyValue(key="k", value=any_value(number))]
+    )
     if linked is not None:
         span.links.add(trace_id=linked, span_id=b"parentid")
     made: bytes = span.SerializeToString()

@@ -70,7 +70,7 @@ def test_a_traceback_has_no_values_and_no_message(out: io.StringIO) -> None:
     """An exception is told by class, files and lines: neither its text nor local variables."""
     secret = "neutral canary"
     try:
-        raise Poison(DeadReason.NOT_JSON) from ValueError(secret)
+        raise Poison(DeadReason.NOT_JSON) from ValueError(secret)  # noqa: TRY301
     except Poison:
         logger().exception("hop failed")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
@@ -24,7 +25,9 @@ TIP = str(uuid5(NAMESPACE, "a tip"))
 TRACE = bytes(range(16))
 
 
-def some_processed(number: int = 0, *, hop: str = "geolocate", topic: str = "tips-received", **changes: object) -> Processed:
+def some_processed(
+    number: int = 0, *, hop: str = "geolocate", topic: str = "tips-received", **changes: object
+) -> Processed:
     """One worked record with one event sent on, as the runner tells it."""
     event = uuid5(NAMESPACE, f"event {number}")
     out = uuid5(event, f"{hop}/0")
@@ -124,7 +127,9 @@ def test_an_agency_is_linked_not_told_our_trace() -> None:
     out = uuid5(NAMESPACE, "document")
     sent = Sent("referrals-agency-hotline-nl", out, "referral/1", fresh_context(out), fresh=True)
 
-    span = spans_made(some_processed(hop="notifier", topic="referrals-routed", sent=[sent]))["send referrals-agency-{agency}"]
+    span = spans_made(some_processed(hop="notifier", topic="referrals-routed", sent=[sent]))[
+        "send referrals-agency-{agency}"
+    ]
 
     assert span.trace_id == TRACE != sent.context.trace_id
     assert [link.trace_id for link in span.links] == [sent.context.trace_id]
@@ -202,7 +207,7 @@ def test_a_transaction_of_many_links_to_its_records() -> None:
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_a_late_attempt_begins_a_trace_and_links_back(late: bool) -> None:  # noqa: FBT001
+def test_a_late_attempt_begins_a_trace_and_links_back(late: bool) -> None:
     """An attempt soon after the referral is its child; one hours later only links to it."""
     parent = TraceContext(TRACE, b"parentid")
     attempt = Attempt(
@@ -224,7 +229,7 @@ class Kept:
     def __init__(self) -> None:
         self.spans: list[Span] = []
 
-    def write(self, spans: list[bytes]) -> None:
+    def write(self, spans: Sequence[bytes]) -> None:
         """Remember *spans*."""
         self.spans.extend(Span.FromString(span) for span in spans)
 
@@ -239,7 +244,7 @@ async def test_a_large_transaction_is_told_in_slices() -> None:
 
     recorder.committed([some_processed(number) for number in range(1_000)])
     turns = 0
-    while recorder._pending:  # noqa: SLF001 - the slices are the subject
+    while recorder._pending:
         turns += 1
         await asyncio.sleep(0)
     recorder.close()
@@ -255,7 +260,12 @@ def test_an_odd_record_costs_its_own_spans_only() -> None:
     sink, metrics = Kept(), Metrics()
     recorder = SpanRecorder(Exporter(sink), metrics, hop="geolocate")
 
-    recorder.committed([some_processed(), some_processed(1, sent=[Sent("no-such-topic", UUID(int=1), "x", fresh_context(UUID(int=1)))])])
+    recorder.committed(
+        [
+            some_processed(),
+            some_processed(1, sent=[Sent("no-such-topic", UUID(int=1), "x", fresh_context(UUID(int=1)))]),
+        ]
+    )
     recorder.close()
 
     assert metrics.value(telemetry.SPANS_DROPPED, reason="unmade") == 1
@@ -272,7 +282,11 @@ def test_the_age_of_a_routed_tip_is_measured_from_its_acceptance() -> None:
     recorder.close()
 
     assert metrics.registry.get_sample_value("vidare_tip_age_seconds_count", {"to": "routed", "lane": "urgent"}) == 1
-    assert 2 <= (metrics.registry.get_sample_value("vidare_tip_age_seconds_sum", {"to": "routed", "lane": "urgent"}) or 0) < 3
+    assert (
+        2
+        <= (metrics.registry.get_sample_value("vidare_tip_age_seconds_sum", {"to": "routed", "lane": "urgent"}) or 0)
+        < 3
+    )
 
 
 def test_spans_cost_little() -> None:

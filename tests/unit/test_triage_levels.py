@@ -89,7 +89,7 @@ def test_the_public_flag_alone_is_never_p0() -> None:
 
 
 @given(tip=any_facts, vetted=st.booleans(), texts=st.sets(st.sampled_from(["U1", "U2", "U3"])))
-def test_text_never_lowers(tip: TipFacts, vetted: bool, texts: set[str]) -> None:  # noqa: FBT001 - hypothesis gives it
+def test_text_never_lowers(tip: TipFacts, vetted: bool, texts: set[str]) -> None:
     """Whatever a text says, no lane's level falls."""
     before = triage(tip, vetted=vetted, now=NOW)
     after = triage(tip.model_copy(update={"text_signals": tuple(texts)}), vetted=vetted, now=NOW)
@@ -98,7 +98,7 @@ def test_text_never_lowers(tip: TipFacts, vetted: bool, texts: set[str]) -> None
 
 
 @given(tip=any_facts, vetted=st.booleans(), seen_by_several=st.booleans())
-def test_every_tip_has_a_level_and_ordered_codes(tip: TipFacts, vetted: bool, seen_by_several: bool) -> None:  # noqa: FBT001
+def test_every_tip_has_a_level_and_ordered_codes(tip: TipFacts, vetted: bool, seen_by_several: bool) -> None:
     """Triage is total, codes come in one order, and where anybody may be in danger both lanes agree."""
     found = triage(tip, vetted=vetted, now=NOW, given=("N1",) if seen_by_several else ())
     assert list(found.codes) == sorted(found.codes, key=ORDER.index)

@@ -49,9 +49,18 @@ def test_more_text_never_takes_a_code_away(text: str, more: str) -> None:
 
 @pytest.mark.parametrize(
     ("language", "unknown"),
-    [(None, False), ("", False), ("und", False), ("sv", False), ("sv-SE", False), ("EN", False), ("de", True), ("pt-BR", True)],
+    [
+        (None, False),
+        ("", False),
+        ("und", False),
+        ("sv", False),
+        ("sv-SE", False),
+        ("EN", False),
+        ("de", True),
+        ("pt-BR", True),
+    ],
 )
-def test_a_language_without_a_list_is_known_as_such(language: str | None, unknown: bool) -> None:  # noqa: FBT001
+def test_a_language_without_a_list_is_known_as_such(language: str | None, unknown: bool) -> None:
     """Only a language that is named, and has no list, is unknown."""
     assert language_unknown(language) is unknown
 

@@ -33,7 +33,9 @@ def is_secret(name: str) -> bool:
     return any(part in _SECRET_PARTS for part in name.upper().split("_"))
 
 
-def rows(settings: Settings, arguments: Mapping[str, Any], environment: Mapping[str, str], file: Mapping[str, Any]) -> list[Row]:
+def rows(
+    settings: Settings, arguments: Mapping[str, Any], environment: Mapping[str, str], file: Mapping[str, Any]
+) -> list[Row]:
     """List every setting with its source, then the other ``VIDARE_*`` variables that are set."""
     upper = {name.upper() for name in environment}
     made = []
@@ -58,7 +60,7 @@ def _other(name: str) -> str:
     return "environment" if is_secret(name) or name in OUTSIDE else "environment; no process reads this name"
 
 
-def config(*, json: bool = False, **arguments: Any) -> int:
+def config(*, json: bool = False, **arguments: object) -> int:
     """Print the settings in force."""
     settings = load_settings(**arguments)
     path = Path("vidare.toml")

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from services.chassis.broker_port import Broker
+from services.chassis.errors import Misconfigured
 from services.chassis.onboarding import load_agencies
 from services.chassis.settings import Settings
 from services.cli import output
+from services.cli.broker.state import read_state
 from services.cli.commands.reconcile import line_of
 from services.cli.context import load_settings
 from services.cli.demo.desk import Desk
@@ -21,11 +23,15 @@ from services.cli.demo.tips import DemoTip, read_tips
 from services.cli.demo.watch import Watched, statuses_of, stories_of, until_accounted
 from services.cli.kafka_io import connected, write
 from services.cli.progress import progress
-from services.cli.running import interruptible, running, small_machine
+from services.cli.running import alone, interruptible, running, small_machine
 from services.custody.books import Balance
 
 DESKS = ("interpol-ncb-se", "police-fi", "police-dk", "hotline-gb", "hotline-fi", "europol")
 """Agencies without a webhook that answer by their topics; the others leave their referrals unanswered."""
+
+
+TIP_IDS_SHOWN = 3
+"""A few to try `vidare tip` with; ``--json`` has them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +56,8 @@ def demo(*, json: bool = False) -> int:
             output.note("interrupted; nothing that was started here runs any more")
             return 1
     _print(shown, json=json)
-    output.note(f"demo took {time.monotonic() - started:.0f} s; logs, traces and custody are in {settings.home}")
-    shutil.rmtree(settings.home / "broker" / "data", ignore_errors=True)
+    output.note(f"the demo took {time.monotonic() - started:.0f} s; to look at one tip again:")
+    output.note(f"  export VIDARE_HOME={settings.home}; vidare broker start; vidare tip <tip id>; vidare broker stop")
     return 0 if shown.balance.balanced and shown.balance.in_flight == 0 else 1
 
 
@@ -61,15 +67,26 @@ def demo_settings(settings: Settings) -> Settings:
 
 
 def fresh_home(home: Path) -> Path:
-    """Make the next free folder ``demo-<n>`` in *home*; two demos at once get one each."""
+    """Make the next folder ``demo-<n>`` in *home*, one for each demo; what earlier ones sent is removed."""
     home.mkdir(parents=True, exist_ok=True)
-    number = 1
+    earlier = [path for path in home.glob("demo-*") if path.name.removeprefix("demo-").isdigit()]
+    for path in earlier:
+        _forget(path)
+    number = max((int(path.name.removeprefix("demo-")) for path in earlier), default=0) + 1
     while True:
         made = home / f"demo-{number}"
         with contextlib.suppress(FileExistsError):
             made.mkdir()
             return made
         number += 1
+
+
+def _forget(home: Path) -> None:
+    """Remove the records of an earlier demo, unless it runs or its broker does: a few of them fill a small disk."""
+    if read_state(home) is not None:
+        return
+    with contextlib.suppress(Misconfigured), alone(home):
+        shutil.rmtree(home / "broker" / "data", ignore_errors=True)
 
 
 async def _through(settings: Settings, tips: Sequence[DemoTip]) -> Shown:
@@ -104,6 +121,13 @@ def _print(shown: Shown, *, json: bool) -> None:
         output.as_json(_as_json(shown))
         return
     output.table(HEADS, [story.row() for story in shown.stories])
+    shown_tips = {story.tip: story.reference for story in shown.stories}
+    output.line()
+    output.line(
+        "tip ids: "
+        + ", ".join(f"{reference} {tip}" for tip, reference in list(shown_tips.items())[:TIP_IDS_SHOWN])
+        + " ..."
+    )
     output.line()
     output.table(("partner", "reference", "refused", "at"), shown.refused)
     output.line()
@@ -111,7 +135,6 @@ def _print(shown: Shown, *, json: bool) -> None:
 
 
 def _as_json(shown: Shown) -> dict[str, Any]:
-    names = ("partner", "reference", "kind", "priority", "jurisdiction", "destinations", "trace")
-    rows = [dict(zip(names, story.row(), strict=True)) | {"tip_id": story.tip} for story in shown.stories]
+    rows = [story.as_json() for story in shown.stories]
     refused = [dict(zip(("partner", "reference", "reason", "pointer"), row, strict=True)) for row in shown.refused]
     return {"tips": rows, "refused": refused, "reconciliation": shown.balance.as_json()}

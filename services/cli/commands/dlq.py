@@ -58,8 +58,8 @@ def letter_of(record: Record) -> Letter:
     origin = f"{said(h.DLQ_TOPIC)}/{said(h.DLQ_PARTITION)}/{said(h.DLQ_OFFSET)}"
     value = record.value or b""
     return Letter(
-        record.topic, record.offset, said(h.DLQ_REASON), said(h.DLQ_SERVICE), said(h.DLQ_AT), said(h.VIDARE_TIP) or None,
-        origin, len(value), digest_of(value),
+        record.topic, record.offset, said(h.DLQ_REASON), said(h.DLQ_SERVICE), said(h.DLQ_AT),
+        said(h.VIDARE_TIP) or None, origin, len(value), digest_of(value),
     )  # fmt: skip
 
 
@@ -107,11 +107,14 @@ def _entry(record: Record, origin: str, by: str, now: datetime) -> Out:
     document: dict[str, Any] = {
         "schema": "custody/1", "v": 1, "kind": "tip.reopened", "event": str(event), "at": at, "service": SERVICE,
         "actor": f"person:{by}", "purpose": "replay", "basis": {}, "tally": {"dlq": record.topic},
-        "in": {"topic": record.topic, "partition": record.partition, "offset": str(record.offset), "digest": digest_of(record.value or b"")},
+        "in": {
+            "topic": record.topic, "partition": record.partition, "offset": str(record.offset),
+            "digest": digest_of(record.value or b""),
+        },
         "out": [{"event": event_id, "topic": origin} for event_id in _event_ids(record)],
     }  # fmt: skip
     document |= {"tip": tip} if tip else {}
-    document |= {"trace": parent[1].decode("ascii", "replace")} if len(parent) == 4 else {}  # noqa: PLR2004
+    document |= {"trace": parent[1].decode("ascii", "replace")} if len(parent) == 4 else {}
     headers = Envelope(SERVICE).headers("custody/1", str(event).encode(), at.encode(), fresh_context(event).header)
     body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
     return Out(topics.CUSTODY, 0, tip.encode() if tip else None, body, headers, now_ms())
@@ -160,7 +163,10 @@ def show(topic: str, *, content: bool = False, json: bool = False) -> int:
     found = asyncio.run(records())
     rows = [{key: getattr(letter_of(r), key) for key in Letter.__slots__} for r in found]
     if content:
-        rows = [row | {"content": (r.value or b"").decode("utf-8", "backslashreplace")} for row, r in zip(rows, found, strict=True)]
+        rows = [
+            row | {"content": (r.value or b"").decode("utf-8", "backslashreplace")}
+            for row, r in zip(rows, found, strict=True)
+        ]
     if json:
         output.as_json(rows)
         return 0

@@ -13,7 +13,9 @@ SHOWN = 20
 
 def reconcile_command(settings: Settings, *, json: bool = False) -> int:
     """Print the books; 1 if a tip is unaccounted for or a referral doubled."""
-    found = asyncio.run(reconciled(with_broker(settings)))
+    found, unreadable = asyncio.run(reconciled(with_broker(settings)))
+    if unreadable:
+        output.note(f"{unreadable} records in the topic custody are no entries: somebody writes there who must not")
     if json:
         output.as_json(found.as_json())
     else:
@@ -21,9 +23,9 @@ def reconcile_command(settings: Settings, *, json: bool = False) -> int:
     return 0 if found.balanced else 1
 
 
-async def reconciled(settings: Settings) -> Balance:
+async def reconciled(settings: Settings) -> tuple[Balance, int]:
     """
-    Balance the books of the mesh that *settings* name.
+    Balance the books of the mesh that *settings* name; return them and how many records were no entries.
 
     Raises:
         Misconfigured: The mesh has no topics yet.
@@ -34,7 +36,8 @@ async def reconciled(settings: Settings) -> Balance:
     broker = KafkaBroker(settings.kafka or "")
     await broker.start()
     try:
-        return await Ledger(broker).balance()
+        ledger = Ledger(broker)
+        return await ledger.balance(), ledger.books.unreadable
     finally:
         await broker.stop()
 

@@ -28,7 +28,10 @@ BODIES: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("/v1/tips/batch", "post"): (LINES, {"type": "string", "description": "One tip-submission/1 on each line."}),
     ("/v1/import/cybertip", "post"): (XML, {"type": "string", "description": "An NCMEC CyberTipline report."}),
     ("/v1/import/xarf", "post"): (JSON, {"type": "object", "description": "XARF v4 content/csam or content/csem."}),
-    ("/v1/explain", "post"): (JSON, {"anyOf": [{"$ref": "../schemas/tip-submission-1.json"}, {"$ref": "../schemas/tip-located-1.json"}]}),
+    ("/v1/explain", "post"): (
+        JSON,
+        {"anyOf": [{"$ref": "../schemas/tip-submission-1.json"}, {"$ref": "../schemas/tip-located-1.json"}]},
+    ),
     ("/v1/referrals/{referral}/receipts", "post"): (JSON, {"$ref": "../schemas/receipt-1.json"}),
 }
 """What a door takes as the body of a request: media type and schema."""
@@ -71,8 +74,15 @@ def _complete(name: str, path: str, method: str, operation: dict[str, Any]) -> N
     if path.startswith(TOKEN) and name not in OPEN_ON:
         operation["security"] = [{"token": []}]
     if path.startswith("/v1/"):
-        problem = {"type": "object", "required": ["code"], "properties": {"code": {"type": "string"}, "detail": {"type": "string"}}}
-        operation["responses"]["default"] = {"description": "RFC 9457 problem; code says why.", "content": {PROBLEM: {"schema": problem}}}
+        problem = {
+            "type": "object",
+            "required": ["code"],
+            "properties": {"code": {"type": "string"}, "detail": {"type": "string"}},
+        }
+        operation["responses"]["default"] = {
+            "description": "RFC 9457 problem; code says why.",
+            "content": {PROBLEM: {"schema": problem}},
+        }
 
 
 def generated() -> dict[Path, str]:

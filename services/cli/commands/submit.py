@@ -77,7 +77,9 @@ async def publish(settings: Settings, pairs: Sequence[tuple[Given, Answer]], tol
     async with connected(settings.kafka or "") as broker:
         for start in range(0, len(good), BATCH):
             some = good[start : start + BATCH]
-            await write(broker, [Out(topic, 0, None, given.data, [], now_ms()) for given, topic in some], writer="submit")
+            await write(
+                broker, [Out(topic, 0, None, given.data, [], now_ms()) for given, topic in some], writer="submit"
+            )
             told(len(some))
 
 

@@ -34,7 +34,9 @@ def tip_command(settings: Settings, tip_id: str, *, json: bool = False) -> int:
         return NO_SUCH_TIP
     traces = traces_of(settings, found)
     if json:
-        output.as_json({**found.as_json(), "spans": {trace: [as_json(s) for s in spans] for trace, spans in traces.items()}})
+        output.as_json(
+            {**found.as_json(), "spans": {trace: [as_json(s) for s in spans] for trace, spans in traces.items()}}
+        )
     else:
         _print(settings, found, traces)
     return 0
@@ -89,7 +91,9 @@ def _print(settings: Settings, found: TipView, traces: Mapping[str, Sequence[Loc
 
 def said(entry: Document) -> str:
     """Put what an entry tells into a few words."""
-    told = [f"{key} {_words(value)}" for key, value in entry.get("tally", {}).items() if value not in (None, False, [], "")]
+    told = [
+        f"{key} {_words(value)}" for key, value in entry.get("tally", {}).items() if value not in (None, False, [], "")
+    ]
     sent = [f"-> {out.get('to') or out['topic']}" for out in entry.get("out", ())]
     return "; ".join([*told, *sent])
 
@@ -102,10 +106,19 @@ def _words(value: object) -> str:
 
 
 def _decision(decision: Document) -> None:
-    output.line(f"\ndecision, version {decision.get('version')}, rulebook {str(decision.get('rulebook', {}).get('digest'))[:19]}")
+    output.line(
+        f"\ndecision, version {decision.get('version')}, "
+        f"rulebook {str(decision.get('rulebook', {}).get('digest'))[:19]}"
+    )
     reasons = ", ".join(decision.get("priority_reasons", ()))
-    output.line(f"priority {decision.get('priority')} ({reasons or 'no reason codes'}), actionability {decision.get('actionability')}")
-    rows = [(d["id"], ", ".join(d.get("rules", ())), d.get("priority"), d.get("region")) for d in decision.get("destinations", ())]
+    output.line(
+        f"priority {decision.get('priority')} ({reasons or 'no reason codes'}), "
+        f"actionability {decision.get('actionability')}"
+    )
+    rows = [
+        (d["id"], ", ".join(d.get("rules", ())), d.get("priority"), d.get("region"))
+        for d in decision.get("destinations", ())
+    ]
     if rows:
         output.table(("destination", "rules", "priority", "region"), rows)
     if decision.get("px"):

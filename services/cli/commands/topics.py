@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from contracts.topics import Topic, all_topics
 from services.chassis.errors import Misconfigured
@@ -11,6 +11,9 @@ from services.chassis.onboarding import load_agencies, load_partners
 from services.chassis.settings import Settings
 from services.cli import output
 from services.cli.context import load_settings, with_broker
+
+if TYPE_CHECKING:
+    from services.chassis.kafka_admin import Admin
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ async def check_topics(settings: Settings) -> list[Difference]:
         return compare(topics, await _describe(admin, topics))
 
 
-async def _describe(admin: Any, topics: Sequence[Topic]) -> dict[str, Found]:
+async def _describe(admin: "Admin", topics: Sequence[Topic]) -> dict[str, Found]:
     described = await admin.describe([topic.name for topic in topics])
     return {name: Found(partitions, config) for name, (partitions, config) in described.items()}
 
@@ -155,7 +158,9 @@ def _answer(settings: Settings, differences: Sequence[Difference], word: str, *,
         allowed = [{"principal": a.principal, "operation": a.operation, "topic": a.topic} for a in acls(topics)]
         output.as_json({"broker": settings.kafka, "topics": len(topics), word: rows, "acls": allowed})
         return
-    output.table(("topic", "may write", "may read"), [(t.name, ", ".join(t.writers), ", ".join(t.readers)) for t in topics])
+    output.table(
+        ("topic", "may write", "may read"), [(t.name, ", ".join(t.writers), ", ".join(t.readers)) for t in topics]
+    )
     for difference in differences:
         output.note(f"{word}: {difference}")
     output.note(f"{len(topics)} topics at {settings.kafka}; {len(differences)} {word}")

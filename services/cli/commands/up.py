@@ -47,4 +47,5 @@ def _tokens(mesh: Mesh, settings: Settings) -> None:
     for name, token in sorted(tokens.items()):
         output.line(f"          {name.removeprefix('VIDARE_TOKEN_').lower().replace('_', '-'):14} {token}")
     body = """'{"reference": "E-1", "kind": "csam", "urls": ["https://host.example/a"]}'"""
-    output.line(f"try       curl -H 'Authorization: Bearer <token>' http://127.0.0.1:{mesh.port_of('intake-door')}/v1/tips -d {body}")
+    address = f"http://127.0.0.1:{mesh.port_of('intake-door')}"
+    output.line(f"try       curl -H 'Authorization: Bearer <token>' {address}/v1/tips -d {body}")

@@ -29,10 +29,12 @@ def receipts_for(referral: dict[str, Any], number: int, at: datetime) -> list[di
     if referral["action"] not in ("new", "update"):
         return []
     base = {"schema": "receipt/1", "referral_id": referral["referral_id"], "at": at.isoformat()}
-    answers: list[dict[str, Any]] = [base | {"status": "acknowledged", "reference": f"{referral['destination'].upper()}-{number:04}"}]
-    if number % 4 == 2:  # noqa: PLR2004 - one in four asks
+    answers: list[dict[str, Any]] = [
+        base | {"status": "acknowledged", "reference": f"{referral['destination'].upper()}-{number:04}"}
+    ]
+    if number % 4 == 2:
         answers.append(base | {"status": "question", "text": "Which page is meant?"})
-    if number % 4 == 3:  # noqa: PLR2004 - one in four is done at once
+    if number % 4 == 3:
         answers.append(base | {"status": "closed", "outcome": "content_removed"})
     return answers
 
@@ -68,7 +70,9 @@ class Desk:
         made = receipts_for(referral, number, datetime.now(UTC))
         key = str(referral["referral_id"]).encode()
         topic = RECEIPTS_INBOX + agency
-        return [Out(topic, 0, key, orjson.dumps(answer), _headers(referral, n), now_ms()) for n, answer in enumerate(made)]
+        return [
+            Out(topic, 0, key, orjson.dumps(answer), _headers(referral, n), now_ms()) for n, answer in enumerate(made)
+        ]
 
 
 def _headers(referral: dict[str, Any], n: int) -> list[tuple[str, bytes]]:

@@ -7,7 +7,16 @@ from typing import Any
 Document = Mapping[str, Any]
 
 HEADS = ("partner", "reference", "kind", "priority", "jurisdiction", "destinations (rules): delivery", "trace")
-_RANK = {"dispatched": 1, "attempted": 2, "parked": 2, "expired": 2, "escalated": 3, "delivered": 4, "acknowledged": 6}
+_RANK = {
+    "receipt_ignored": 0,
+    "dispatched": 1,
+    "attempted": 2,
+    "parked": 2,
+    "expired": 2,
+    "escalated": 3,
+    "delivered": 4,
+    "acknowledged": 6,
+}
 _LATER = 7
 """Whatever an agency says after its acknowledgement counts for more."""
 
@@ -26,17 +35,39 @@ class Story:
     destinations: list[tuple[str, str]] = field(default_factory=list)
     """Agency and the rules that asked for it."""
     ending: str = ""
-    """What became of a tip without destinations."""
-    delivery: dict[str, str] = field(default_factory=dict)
-    """Agency to the furthest state."""
+    """What became of a tip that asks nothing new of anybody."""
+    delivery: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    """Agency to the furthest state of the last version: version, rank, word."""
 
     def row(self) -> tuple[str, ...]:
         """The row that the demo prints."""
-        sent = [f"{agency} ({rules}): {self.delivery.get(agency, self._unsent(agency))}" for agency, rules in self.destinations]
-        return (self.partner, self.reference, self.kind, self.priority, self.where, "; ".join(sent) or self.ending, self.trace)
+        sent = [f"{agency} ({rules}): {self._state(agency)}" for agency, rules in self.destinations]
+        return (
+            self.partner,
+            self.reference,
+            self.kind,
+            self.priority,
+            self.where,
+            "; ".join(sent) or self.ending,
+            self.trace,
+        )
 
-    def _unsent(self, agency: str) -> str:
-        return "a person decides" if agency == "review" else self.ending or "queued"
+    def as_json(self) -> dict[str, Any]:
+        """The same for programs."""
+        destinations = [
+            {"id": agency, "rules": rules.split(", "), "delivery": self._state(agency)}
+            for agency, rules in self.destinations
+        ]
+        return {
+            "tip_id": self.tip, "partner": self.partner, "reference": self.reference, "kind": self.kind,
+            "priority": self.priority, "jurisdiction": self.where, "destinations": destinations,
+            "ending": self.ending or None, "trace_id": self.trace,
+        }  # fmt: skip
+
+    def _state(self, agency: str) -> str:
+        if agency == "review":
+            return "a person decides"
+        return self.ending or (self.delivery[agency][2] if agency in self.delivery else "queued")
 
 
 class Stories:
@@ -61,11 +92,11 @@ class Stories:
         story.ending = _ending(document)
 
     def delivered(self, document: Document) -> None:
-        """Take a ``delivery/1``; a state never falls back."""
-        states = self._story(document["tip_id"]).delivery
-        before = states.get(document["destination"])
-        if before is None or _RANK.get(document["what"], _LATER) >= _RANK.get(before, _LATER):
-            states[document["destination"]] = document["what"]
+        """Take a ``delivery/1``; within a version a state never falls back."""
+        states, agency, word = self._story(document["tip_id"]).delivery, document["destination"], document["what"]
+        state = (int(document["version"]), _RANK.get(word, _LATER), word)
+        if state[:2] >= states.get(agency, (0, 0, ""))[:2]:
+            states[agency] = state
 
     def entered(self, document: Document) -> None:
         """Take a ``custody/1`` entry: the trace."""
@@ -76,7 +107,7 @@ class Stories:
     def in_order(self, asked: Iterable[tuple[str, str | None]]) -> list[Story]:
         """Stories in the order in which their references were published, each once."""
         by_reference = {(story.partner, story.reference): story for story in self._by_tip.values()}
-        named = [by_reference[pair] for pair in asked if pair in by_reference]  # type: ignore[index]
+        named = [by_reference[pair] for pair in asked if pair in by_reference]
         return list({story.tip: story for story in [*named, *self._by_tip.values()]}.values())
 
     def _story(self, tip: str) -> Story:

@@ -8,7 +8,6 @@ addresses pass the second check only, which is the one that counts.
 
 import socket
 from collections.abc import Callable
-from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -16,6 +15,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from services.indicators.addresses import is_public
 
 MAY = Callable[[str], bool]
+AddrInfo = tuple[int, int, int, str, tuple[str | int, ...]]
+"""What the system says of one address to connect to."""
 
 REFUSED = "the address is not one that calls may go to"
 
@@ -62,23 +63,23 @@ def public_or_loopback(ip: str) -> bool:
     return plain == "::1" or plain.startswith("127.") or is_public(plain)
 
 
-def guarded_connector(may: MAY, tls: bool | aiohttp.Fingerprint) -> aiohttp.TCPConnector:
+def guarded_connector(may: MAY, *, pin: aiohttp.Fingerprint | None = None) -> aiohttp.TCPConnector:
     """
-    A connector that asks *may* before each connect; *tls* may pin the certificate on top of its verification.
+    A connector that asks *may* before each connect; *pin* holds the certificate on top of its verification.
 
     Connections are not kept: each attempt is checked anew, and none fails on one that the agency closed meanwhile.
     """
 
-    def checked_socket(info: Any) -> socket.socket:
+    def checked_socket(info: AddrInfo) -> socket.socket:
         family, kind, proto, _, address = info
-        if not may(address[0]):
+        if not may(str(address[0])):
             raise AddressRefused(REFUSED)
         made = socket.socket(family, kind, proto)
-        made.setblocking(False)
+        made.setblocking(False)  # noqa: FBT003 - its only argument
         return made
 
     return aiohttp.TCPConnector(
-        ssl=tls,
+        ssl=pin or True,
         resolver=GuardedResolver(may),
         use_dns_cache=False,
         force_close=True,

@@ -18,7 +18,7 @@ from services.chassis.broker_port import Broker, LaneReader, Spot
 from services.chassis.hop import Record
 
 ANSWERED = frozenset({"acknowledged", "closed", "nacked", "withdrawn", "receipt_ignored"})
-"""After one of these a referral is no longer open; a notice closes itself and stays listed until its cursor is behind."""
+"""After one of these a referral is no longer open; a notice closes itself and is listed until its cursor is behind."""
 
 PAGE = 100
 TAKEN_AT_ONCE = 500

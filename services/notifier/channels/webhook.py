@@ -17,6 +17,7 @@ import aiohttp
 from contracts.onboarding import Agency, WebhookChannel
 from services.chassis.errors import Misconfigured
 from services.chassis.hop import Effect, Told
+from services.chassis.logs import logger
 from services.chassis.spanmaker import Attempt
 from services.chassis.tracecontext import parse_traceparent
 from services.notifier.attempt import Asked, AttemptEnd, read_body, read_key, tell
@@ -97,7 +98,8 @@ class WebhookEffects:
             return AttemptEnd(fault=Fault.TIMEOUT)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return AttemptEnd(fault=fault_of(error))
-        except Misconfigured:
+        except Misconfigured as error:
+            logger().warning("an agency's webhook cannot be signed", agency=agency.id, reason=str(error))
             return AttemptEnd(fault=Fault.INTERNAL)
 
     async def _post(self, agency: Agency, hook: WebhookChannel, key: str, document: bytes) -> AttemptEnd:
@@ -125,9 +127,9 @@ class WebhookEffects:
         """One session per agency: no cookie, no proxy and no connection is shared with another."""
         if agency not in self._sessions:
             pin = hook.pinned_sha256
-            tls = aiohttp.Fingerprint(bytes.fromhex(pin.replace(":", ""))) if pin else True
+            held = aiohttp.Fingerprint(bytes.fromhex(pin.replace(":", ""))) if pin else None
             self._sessions[agency] = aiohttp.ClientSession(
-                connector=guarded_connector(self._may, tls),
+                connector=guarded_connector(self._may, pin=held),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=False,
@@ -157,7 +159,7 @@ def _span_of(key: str, asked: Asked, end: AttemptEnd, times: tuple[int, int], *,
 
 
 def tls_context(hook: WebhookChannel) -> ssl.SSLContext:
-    """The verification of *hook*: the system's or its own CA, the host's name, and our certificate where one is agreed."""
+    """How *hook* is verified: the system's or its own CA, the host's name; our certificate where one is agreed."""
     context = ssl.create_default_context(cafile=hook.ca)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if hook.client_cert is not None:

@@ -40,7 +40,7 @@ async def partition(index: int, geo: maxminddb.Reader) -> None:
             for record in records:
                 tip = orjson.loads(record.value)
                 found = geo.get(tip["content"]["indicators"]["addresses"][0]["ip"])
-                tip["country"] = found["country"] if found else None
+                tip["country"] = found
                 sent.append(
                     await producer.send(TARGET, orjson.dumps(tip), key=record.key, headers=list(record.headers))
                 )

@@ -47,7 +47,7 @@ geo = maxminddb.open_database(os.environ["MMDB"], maxminddb.MODE_MMAP_EXT)
 async def hop(tip: Tip) -> Tip:
     """Add the country."""
     found = geo.get(tip.content["indicators"]["addresses"][0]["ip"])
-    tip.country = found["country"] if found else None
+    tip.country = found
     return tip
 
 

@@ -9,7 +9,6 @@ import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
-import java.util.Map;
 import java.util.Properties;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.KafkaStreams;
@@ -30,8 +29,7 @@ public final class GeoHop {
     try {
       ObjectNode tip = (ObjectNode) json.readTree(value);
       JsonNode address = tip.at("/content/indicators/addresses/0/ip");
-      Map<?, ?> found = geo.get(InetAddress.getByName(address.asText()), Map.class);
-      tip.put("country", found == null ? null : (String) found.get("country"));
+      tip.put("country", geo.get(InetAddress.getByName(address.asText()), String.class));
       return json.writeValueAsBytes(tip);
     } catch (IOException error) {
       throw new UncheckedIOException(error);

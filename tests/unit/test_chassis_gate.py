@@ -1,0 +1,132 @@
+"""The gate, the crash log, the limits of dead letters, sizes, health."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from contracts.topics import all_topics
+from services.chassis.broker_port import Spot
+from services.chassis.crashes import CrashLog
+from services.chassis.deadlimits import DeadLimits, TooManyDeadLetters
+from services.chassis.gate import Gate
+from services.chassis.health import Health, HealthServer
+from services.chassis.tuning import RECORD_OVERHEAD, Tuning, limit_of
+
+SPOT = Spot("in", 0)
+
+
+async def test_routine_work_waits_while_urgent_work_is_open() -> None:
+    """Routine passes only when the last urgent piece has ended."""
+    gate = Gate()
+    gate.close()
+    gate.close()
+    routine = asyncio.create_task(gate.routine(lambda: False))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    gate.open()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not routine.done()
+
+    gate.open()
+    await asyncio.wait_for(routine, 1)
+    assert not gate.closed
+
+
+async def test_whoever_holds_the_gate_does_not_wait_for_itself() -> None:
+    """A task that gets urgent work while it waits is let through at once."""
+    gate, mine = Gate(), [False]
+    gate.close()
+    waiting = asyncio.create_task(gate.routine(lambda: mine[0]))
+    await asyncio.sleep(0)
+    mine[0] = True
+    gate.close()
+
+    await asyncio.wait_for(waiting, 1)
+
+
+def crash_at(path: Path, first: int) -> CrashLog:
+    """A process that began at *first* and died; the log the next one finds."""
+    CrashLog(path, limit=3, span=100).enter(SPOT, first)
+    return CrashLog(path, limit=3, span=100)
+
+
+def test_a_place_is_condemned_after_three_ends(tmp_path: Path) -> None:
+    """Once: as before. Twice: one by one. Three times: the record is dead-lettered alone, and its followers start anew."""
+    path = tmp_path / "c.json"
+    once = crash_at(path, 5)
+    assert (once.careful(SPOT, 5), once.condemned(SPOT, 5)) == (False, False)
+    twice = crash_at(path, 5)
+    assert (twice.careful(SPOT, 5), twice.condemned(SPOT, 5)) == (True, False)
+    thrice = crash_at(path, 7)
+    assert (thrice.condemned(SPOT, 6), thrice.condemned(SPOT, 7)) == (False, True)
+
+    thrice.spare(SPOT)
+    assert not thrice.condemned(SPOT, 8)
+
+
+def test_progress_clears_a_suspicion(tmp_path: Path) -> None:
+    """A batch that was committed, or an end that had another cause, counts for nothing."""
+    path = tmp_path / "c.json"
+    log = crash_at(path, 5)
+    log.enter(SPOT, 5)
+    log.done({SPOT: 6})
+    again = crash_at(path, 6)
+    again.enter(SPOT, 6)
+    again.done({})
+
+    assert not CrashLog(path, limit=3, span=100).careful(SPOT, 6)
+
+
+def test_a_broken_crash_file_suspects_nobody(tmp_path: Path) -> None:
+    """What cannot be read is no evidence."""
+    path = tmp_path / "c.json"
+    path.write_bytes(b"\x00nonsense")
+
+    assert not CrashLog(path, limit=3, span=100).condemned(SPOT, 0)
+
+
+def test_a_run_of_dead_letters_stops_the_task_and_a_restart_is_no_way_around(tmp_path: Path) -> None:
+    """Fifty in a row are a bad deploy; after a restart the next bad one stops it again, a good one ends the run."""
+    path = tmp_path / "d.json"
+    limits = DeadLimits(path, share=0.5, window=200, run=50)
+    for _ in range(49):
+        limits.bad()
+    with pytest.raises(TooManyDeadLetters):
+        limits.bad()
+    with pytest.raises(TooManyDeadLetters):
+        DeadLimits(path, share=0.5, window=200, run=50).bad()
+
+    fixed = DeadLimits(path, share=0.5, window=200, run=50)
+    fixed.good()
+    fixed.bad()
+
+
+def test_more_than_half_dead_of_the_last_two_hundred_stops_the_task() -> None:
+    """A share counts only over a full window; exactly half is allowed."""
+    limits = DeadLimits(None, share=0.5, window=200, run=50)
+    for _ in range(100):
+        limits.good()
+        limits.bad()
+    limits.good()
+    limits.bad()
+    with pytest.raises(TooManyDeadLetters):
+        limits.bad()
+
+
+def test_every_topic_of_the_contract_has_its_limit() -> None:
+    """The largest record is what the contract says, for topics that exist once and for those of partners and agencies."""
+    for topic in all_topics(["ecpat-se"], ["hotline-nl"]):
+        assert limit_of(topic.name, Tuning()) == topic.max_message_bytes - RECORD_OVERHEAD
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [(("GET", "/live"), 200), (("GET", "/ready"), 503), (("GET", "/metrics?x"), 200), (("GET", "/"), 404), (("POST", "/live"), 405)],
+)  # fmt: skip
+def test_a_process_answers_its_probes(request_: tuple[str, str], status: int) -> None:
+    """Live but not ready yet; metrics; nothing else."""
+    server = HealthServer(lambda: Health(True, False, {"tasks": {}}), lambda: b"metrics")
+
+    assert server.answer(*request_).startswith(b"HTTP/1.1 %d " % status)
