@@ -1,7 +1,9 @@
 """What lies in keys and headers: partitions, event ids, times, the CloudEvents envelope."""
 
 import zlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from hashlib import sha1
 from uuid import UUID
 
 from contracts import headers as h
@@ -29,6 +31,12 @@ def epoch_ms(at: datetime) -> int:
     return int(at.timestamp() * 1000)
 
 
+def header_map(headers: Sequence[tuple[str, bytes]]) -> tuple[dict[str, bytes], bool]:
+    """Headers by name, and whether each name came once."""
+    found = dict(headers)
+    return found, len(found) == len(headers)
+
+
 def event_of(record: Record, *, untrusted: bool) -> UUID:
     """
     Id of the event in *record*: its ``ce_id``; in an inbox the place where it lies, whatever the sender wrote.
@@ -38,13 +46,27 @@ def event_of(record: Record, *, untrusted: bool) -> UUID:
     """
     if untrusted:
         return record_id(record.topic, record.partition, record.offset)
-    found = [value for name, value in record.headers if name == h.CE_ID]
-    if len(found) != 1 or not found[0] or len(found[0]) not in _ID_LENGTHS:
+    found, once = header_map(record.headers)
+    value = found.get(h.CE_ID)
+    if not value or len(value) not in _ID_LENGTHS or not (once or _single(record.headers, h.CE_ID)):
         raise Poison(DeadReason.INVALID_EVENT)
     try:
-        return UUID(found[0].decode("ascii"))
+        return UUID(value.decode("ascii"))
     except ValueError:
         raise Poison(DeadReason.INVALID_EVENT) from None
+
+
+def _single(headers: Sequence[tuple[str, bytes]], name: str) -> bool:
+    return sum(1 for found, _ in headers if found == name) == 1
+
+
+def derived(cause: UUID, name: bytes) -> tuple[UUID, bytes]:
+    """``uuid5(cause, name)`` and its text: the same values as `uuid.uuid5` in a third of the time."""
+    digest = bytearray(sha1(cause.bytes + name, usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return UUID(bytes=bytes(digest)), f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}".encode()
 
 
 class Envelope:

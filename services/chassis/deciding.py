@@ -13,7 +13,8 @@ from services.chassis.errors import Misconfigured, Poison
 from services.chassis.hop import NAMESPACE, Input, Outcome, Record, TaskSpec, Timer, Told, record_id
 from services.chassis.runtime import Runtime
 from services.chassis.timers import PREFIX, row_of, timer_event
-from services.chassis.writing import Origin, Worker, Writer
+from services.chassis.origin import Origin, Worker
+from services.chassis.writing import Writer
 
 
 class Decider:
@@ -22,12 +23,17 @@ class Decider:
     def __init__(self, spec: TaskSpec, runtime: Runtime, crashes: CrashLog, limits: DeadLimits) -> None:
         self._hop = runtime.hop
         self._task = spec.id
-        self._now = runtime.now
+        self._clock = runtime.now
+        self._at = runtime.now()
         self._crashes = crashes
         self._limits = limits
         changelog = spec.changelog[0] if spec.changelog else None
         worker = Worker(runtime.hop.name, runtime.version, spec.id, runtime.hop.untrusted, changelog)
         self._writer = Writer(worker, runtime.tuning, runtime.recorder)
+
+    def tick(self) -> None:
+        """Look at the clock: inputs decided until the next look have the same time."""
+        self._at = self._clock()
 
     def record(self, draft: Draft, record: Record, *, urgent: bool) -> None:
         """
@@ -46,7 +52,7 @@ class Decider:
         origin: Origin | None = None
         try:
             event = event_of(record, untrusted=self._hop.untrusted)
-            given = Input(event, self._now(), record)
+            given = Input(event, self._at, record)
             origin = self._writer.origin(given)
             outcome = self._hop.decide(given, draft.overlay)
             written = self._writer.write(origin, outcome, (started, time.time_ns()), urgent=urgent)
@@ -58,7 +64,7 @@ class Decider:
 
     def _unread(self, record: Record) -> Origin:
         where = record_id(record.topic, record.partition, record.offset)
-        return self._writer.origin(Input(where, self._now(), record))
+        return self._writer.origin(Input(where, self._at, record))
 
     def _refuse(self, origin: Origin, reason: DeadReason, started: int, *, urgent: bool) -> Written:
         """A dead letter, or of an inbox: a refusal in words."""
@@ -79,12 +85,12 @@ class Decider:
         key, row = row_of(timer)
         if draft.overlay.get(key) != row:
             return
-        given = Input(timer_event(self._hop.name, self._task, timer), self._now(), timer=timer)
+        given = Input(timer_event(self._hop.name, self._task, timer), self._clock(), timer=timer)
         self._plain(draft, given, gone=PREFIX + timer.key)
 
     def told(self, draft: Draft, told: Told) -> None:
         """Decide on the end of an effect; each end is an event of its own."""
-        now = self._now()
+        now = self._clock()
         event = uuid5(NAMESPACE, f"told/{self._hop.name}/{self._task}/{told.key}/{now.isoformat()}")
         self._plain(draft, Input(event, now, told=told))
 

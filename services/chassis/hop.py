@@ -139,6 +139,9 @@ class Outcome:
     """Tip id, where the decision learnt it."""
     trace_seed: str | None = None
     """Set by intake: the tip id from which the trace id is derived where the record brought no context."""
+    traceparent: str | None = None
+    """Where this belongs, if the input did not bring it: a timer, the end of an effect or an agency's receipt is told
+    in the trace of the tip it is about."""
 
 
 @dataclass(frozen=True, slots=True)

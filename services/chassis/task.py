@@ -276,6 +276,7 @@ class Task:
     def _slice(self, draft: Draft, *, urgent: bool) -> bool:
         """About a millisecond of decisions; True if the transaction must end here."""
         hand = self._hand[urgent]
+        self._decider.tick()
         until = time.monotonic_ns() + self._rt.tuning.slice_ns
         while hand and not self._full(draft):
             if self._one(draft, hand[0], urgent=urgent):

@@ -89,7 +89,7 @@ def validate(file: TomlFile, model: type[Model]) -> Model:
         return model.model_validate(file.data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = [part for part in first["loc"] if isinstance(part, str | int)]
+        where = first["loc"]
         raise file.refuse(where, _reason(where, first["type"], first["msg"])) from error
 
 
@@ -100,7 +100,7 @@ def _not_toml(path: Path, text: str, message: str) -> str:
 
 
 def _reason(where: Sequence[Part], kind: str, message: str) -> str:
-    name = where[-1] if where else "the file"
+    name = next((part for part in reversed(where) if isinstance(part, str)), "the file")
     if kind == "extra_forbidden":
         return f"unknown key {name!r}: remove it or correct its spelling"
     if kind == "missing":

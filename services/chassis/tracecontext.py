@@ -25,7 +25,7 @@ class TraceContext(NamedTuple):
     @property
     def header(self) -> bytes:
         """The value of ``traceparent``."""
-        return b"00-%s-%s-%02x" % (self.trace_id.hex().encode(), self.span_id.hex().encode(), self.flags)
+        return f"00-{self.trace_id.hex()}-{self.span_id.hex()}-{self.flags:02x}".encode()
 
 
 def parse_traceparent(value: object) -> TraceContext | None:

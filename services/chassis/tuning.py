@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from contracts.topics import agency_topics, mesh_topics, partner_topics
 
@@ -60,9 +61,15 @@ _PREFIXES = {
 }
 
 
-def limit_of(topic: str, tuning: Tuning) -> int:
-    """Bytes that one record of *topic* may have, keys and headers included."""
-    known = tuning.limits.get(topic) or _EXACT.get(topic)
+@cache
+def contract_limit(topic: str) -> int:
+    """``max.message.bytes`` of *topic* by the contract; of others the broker's default."""
+    known = _EXACT.get(topic)
     if known is None:
         known = next((size for prefix, size in _PREFIXES.items() if topic.startswith(prefix)), DEFAULT_LIMIT)
-    return known - RECORD_OVERHEAD
+    return known
+
+
+def limit_of(topic: str, tuning: Tuning) -> int:
+    """Bytes that one record of *topic* may have, keys and headers included."""
+    return (tuning.limits.get(topic) or contract_limit(topic)) - RECORD_OVERHEAD

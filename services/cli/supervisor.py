@@ -28,6 +28,10 @@ TICK_S = 0.1
 POLITE_S = 12.0
 """A hop ends its transaction, a door its requests; then it is killed."""
 KILLED_S = 3.0
+SWEEP_S = 0.25
+STEADY_SWEEPS = 2
+"""All must be ready at once, twice: a hop without tasks yet is idle, and becomes busy when it is given some."""
+READY = "ready"
 
 Say = Callable[[str], None]
 
@@ -63,15 +67,14 @@ class Supervisor:
         Raises:
             Misconfigured: One is misconfigured, or still not ready after *within_s*; says which and why.
         """
-        waiting, end = list(self.children), time.monotonic() + within_s
-        answers: dict[str, str] = {}
-        while waiting and time.monotonic() < end and not self._halt.wait(TICK_S):
-            answers = {child.place.name: ready_answer(child.place) for child in waiting}
-            waiting = [child for child in waiting if answers[child.place.name] != "ready"]
+        end, sweeps, answers = time.monotonic() + within_s, 0, dict[str, str]()
+        while sweeps < STEADY_SWEEPS and time.monotonic() < end and not self._halt.wait(SWEEP_S):
+            answers = {child.place.name: ready_answer(child.place) for child in self.children}
+            sweeps = sweeps + 1 if set(answers.values()) <= {READY} else 0
         if self.failed:
             raise Misconfigured(self.failed)
-        if waiting:
-            said = "; ".join(f"{child.place.name}: {answers.get(child.place.name, 'not asked')}" for child in waiting)
+        if sweeps < STEADY_SWEEPS:
+            said = "; ".join(f"{name}: {answer}" for name, answer in answers.items() if answer != READY)
             msg = f"not ready after {within_s:.0f} s: {said}; see the logs in {self.children[0].log.parent}"
             raise Misconfigured(msg)
 
@@ -175,7 +178,7 @@ def ready_answer(place: Place) -> str:
     """Ask a process whether it can work: ``ready``, or what it says is wrong."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{place.port}{place.ready}", timeout=2) as answer:
-            return "ready" if answer.status == 200 else f"status {answer.status}"
+            return READY if answer.status == 200 else f"status {answer.status}"
     except urllib.error.HTTPError as error:
         with contextlib.closing(error):
             return f"{error.code} {error.read(300).decode(errors='replace')}"

@@ -24,7 +24,7 @@ OUR_HOSTS = ["127.0.0.1", "localhost", "[::1]", "testserver"]
 CREDIT = {"Link": '<https://db-ip.com/>; rel="license"; title="IP Geolocation by DB-IP"'}
 """What the licence of one source asks of those who show its results."""
 
-_LONGEST = 65_536
+_LONGEST = 32_768
 _PROBLEM = "application/problem+json"
 
 

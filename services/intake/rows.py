@@ -35,8 +35,7 @@ def recall(view: View, asked: Asked) -> Memory:
     """Read every row that a decision on *asked* needs."""
     known = _reference(view.get(reference_key(asked.reference)))
     earlier = _reference(view.get(reference_key(asked.supersedes))) if asked.supersedes else None
-    owner = earlier or known
-    return Memory(known, earlier, tip_row(view, owner.tip_id) if owner else None)
+    return Memory(known, earlier, tip_row(view, earlier.tip_id) if earlier else None)
 
 
 def tip_row(view: View, tip: UUID) -> TipRow | None:

@@ -138,7 +138,7 @@ class NotifierHop:
         self._answer(draft, row, checked)
 
     def _answer(self, draft: Draft, row: Delivery, checked: ReceiptChecked) -> None:
-        _tell(draft, row.tip_id, row.agency, row.referral_id)
+        _tell(draft, row.tip_id, row.agency, row.referral_id, row.trace)
         change = answered(row, checked.receipt, draft.now)
         apply(draft, row, change, actor=f"agency:{row.agency}")
 
@@ -159,7 +159,7 @@ class NotifierHop:
     def _row_timer(self, draft: Draft, name: str, agency: Agency | None, row: Delivery | None) -> None:
         if row is None:
             return
-        _tell(draft, row.tip_id, row.agency, row.referral_id)
+        _tell(draft, row.tip_id, row.agency, row.referral_id, row.trace)
         if name == FORGET:
             draft.put(row_key(row.agency, row.referral_id), None)
         elif agency is None:
@@ -195,7 +195,7 @@ class NotifierHop:
         verdict = of_end(end.status, end.fault)
         lane = self._ended(draft, row, lane, end)
         draft.save_lane(agency_id, lane)
-        _tell(draft, row.tip_id, agency_id, referral)
+        _tell(draft, row.tip_id, agency_id, referral, row.trace)
         draft.outcome.attributes |= {
             telemetry.ATTEMPT: tries,
             telemetry.CHANNEL: "webhook",
@@ -226,8 +226,9 @@ class NotifierHop:
             self._answer(draft, row, checked)
 
 
-def _tell(draft: Draft, tip: UUID, agency: str, referral: UUID) -> None:
+def _tell(draft: Draft, tip: UUID, agency: str, referral: UUID, trace: str | None = None) -> None:
     draft.outcome.tip = str(tip)
+    draft.outcome.traceparent = trace
     draft.outcome.attributes |= {telemetry.TIP: str(tip), telemetry.AGENCY: agency, telemetry.REFERRAL: str(referral)}
 
 

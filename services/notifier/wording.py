@@ -55,7 +55,12 @@ def entries(change: Change, *, actor: str | None = None) -> Iterable[Entry]:
 
 
 def _entry(row: Delivery, kind: EntryKind, note: Note, actor: str | None) -> Entry:
-    tally: dict[str, object] = {"referral": str(row.referral_id), "agency": row.agency, "what": note.what}
+    tally: dict[str, object] = {
+        "referral": str(row.referral_id),
+        "agency": row.agency,
+        "action": row.action.value,
+        "what": note.what,
+    }
     if note.reason is not None:
         tally["reason"] = note.reason
     if note.what == "attempted":
@@ -119,7 +124,11 @@ def _status(row: Delivery, telling: Telling, now: datetime) -> Emit:
 
 def queued(event: ReferralRouted, agency: Agency | None, *, repeat: bool) -> Entry:
     """The entry of a referral that has arrived: why it may be disclosed, and whether it is a repeat."""
-    tally: dict[str, object] = {"referral": str(event.referral_id), "agency": event.destination}
+    tally: dict[str, object] = {
+        "referral": str(event.referral_id),
+        "agency": event.destination,
+        "action": event.action.value,
+    }
     if repeat:
         tally["repeat"] = True
     basis: dict[str, object] = {"rules": [why.rule for why in event.why], "rulebook": event.rulebook.digest}

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from contracts.vocabulary import AgencyKind
-from services.router.atlas import Atlas
+from services.router.atlas import Atlas, Standing
 from services.router.choice import choose
 from services.router.facts import Facts, Place
 from services.router.rulebook import Clause, Row, Rulebook
@@ -128,15 +128,21 @@ class Asking:
         if target == REVIEW:
             return REVIEW
         if target == "police-of" and standing and standing.at != "home":
-            return standing.police or self._miss(f"police-{(standing.country or 'xx').lower()}", rule, "not_onboarded")
+            return self._police(standing, rule)
         if target == "hotline-of":
             return self._hotline(place) if place else None
         if target == "interpol-ncb" and standing and standing.country and standing.interpol == "none":
-            return self._miss(self.atlas.bureau, rule, "no_interpol_member")
+            self._miss(self.atlas.bureau, rule, "no_interpol_member")
+            return None
         if target == "cdn":
             return self._operator(rule, place)
         agency = self._fixed(target)
         return agency if self._known(agency, rule) else None
+
+    def _police(self, standing: Standing, rule: str) -> str | None:
+        if standing.police is None and standing.country:
+            self._miss(f"police-{standing.country.lower()}", rule, "not_onboarded")
+        return standing.police
 
     def _fixed(self, target: str) -> str:
         return {

@@ -151,8 +151,10 @@ def _reference(word: str, rule: Any) -> Condition:  # noqa: ANN401
         raise Wrong(f"{word} needs the id of a rule")
 
     def matched(_: Facts, place: Place | None, fired: Fired) -> bool:
-        places = fired.get(rule)
-        return bool(places) and (place is None or None in places or any(one is place for one in places))
+        places = fired.get(rule, ())
+        if place is None:
+            return bool(places)
+        return any(one is place or one is None for one in places)
 
     test: Test = matched
     if word == "unmatched":

@@ -8,7 +8,7 @@ which knows the groups) as a sighting; never as nothing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.events import TipLocated
@@ -17,8 +17,10 @@ from contracts.vocabulary import Priority
 from services.router import regions
 from services.router.asking import REVIEW, Ask, Asking, Miss, lane_kind
 from services.router.atlas import Atlas
-from services.router.facts import NEW, Facts, History, Place, facts_of, region_named
-from services.router.rulebook import Row, Rulebook
+from services.router.facts import NEW, Facts, History
+from services.router.hearing import Truth, close, collect, keep_from_live, suppress
+from services.router.places import facts_of, region_named
+from services.router.rulebook import Rulebook
 from services.triage import Triage, triage
 
 ROUTINE = (Priority.P3, Priority.P4)
@@ -65,15 +67,6 @@ class Later:
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """What one row said: matched, or the first condition that failed."""
-
-    rule: str
-    matched: bool
-    failed: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """Everything decided for one version of a tip."""
 
@@ -116,115 +109,17 @@ def route(located: TipLocated, world: World, history: History = NEW, *, now: dat
         located, triage=level, partner=partner, atlas=world.atlas, history=history, duty_services=world.book.duty_services
     )
     asking = Asking(facts, world.atlas, world.book, history.excluded)
-    truth = list(_collect(asking, world.book))
+    truth = list(collect(asking, world.book))
     asking.named(history.refer, None)
-    suppressed = _suppress(asking, world.book, partner, truth)
+    suppressed = suppress(asking, world.book, partner, truth)
     if history.decided:
         # Nobody is asked twice, unless nothing else is left: what a person said did not settle it then.
         asking.asks = [ask for ask in asking.asks if ask.agency != REVIEW] or asking.asks
     asking.named((), history.look)
-    closed = _close(asking, world.book, truth, history)
+    closed = close(asking, world.book, truth, history)
     px = "withdrawn" if tip.facts.withdrawn else "closed_by_person" if history.closed else closed
-    px = px or _test_only(asking, tip.facts.is_test)
+    px = px or keep_from_live(asking, tip.facts.is_test)
     return _decision(located, asking, level, history, tuple(truth), suppressed, px)
-
-
-def _collect(asking: Asking, book: Rulebook) -> Iterator[Truth]:
-    for row in book.stages[0]:
-        yield _hear(asking, row)
-
-
-def _hear(asking: Asking, row: Row) -> Truth:
-    """Let one row ask, and say whether it matched."""
-    matched, failed = _matches(asking, row)
-    if not matched:
-        return Truth(row.id, False, failed)
-    asking.fired[row.id] = matched
-    if row.raw.route and row.kind == "destination" and row.per == "host":
-        asking.passed_over(row, matched)
-    asking.clauses(row, row.then, matched)
-    return Truth(row.id, True)
-
-
-def _matches(asking: Asking, row: Row) -> tuple[list[Place | None], str | None]:
-    """Places for which a row matches (None: the tip itself), else what failed first."""
-    places: Sequence[Place | None] = (None,)
-    if row.per != "tip":
-        places = asking.part(row.per)
-        if not places:
-            return [], f"no {row.per}"
-    matched: list[Place | None] = []
-    failed: str | None = None
-    for place in places:
-        condition = row.first_failed(asking.facts, place, asking.fired)
-        if condition is None:
-            matched.append(place)
-        else:
-            failed = failed or condition.text
-    return matched, failed
-
-
-def _suppress(asking: Asking, book: Rulebook, partner: Partner | None, truth: list[Truth]) -> list[tuple[str, str]]:
-    gone: list[tuple[str, str]] = []
-    for row in book.stages[1]:
-        matched, failed = _matches(asking, row)
-        removed = asking.remove(row, _leaving(asking, row, matched, partner)) if matched else []
-        gone += removed
-        if row.raw.keep and matched:
-            gone += [(ask.agency, row.id) for ask in asking.later if asking.kind_of(ask.agency) not in row.raw.keep]
-            asking.later = [ask for ask in asking.later if asking.kind_of(ask.agency) in row.raw.keep]
-        if matched:
-            asking.fired[row.id] = matched
-            asking.clauses(row, row.then, matched)
-        if removed:
-            asking.clauses(row, row.if_removed, (None,))
-        heard = bool(matched) and bool(removed or row.then or row.raw.sets)
-        truth.append(Truth(row.id, heard, None if heard else failed or "nothing asked for it"))
-    return gone
-
-
-def _leaving(asking: Asking, row: Row, matched: Sequence[Place | None], partner: Partner | None) -> list[Ask]:
-    """Asks that a suppressor takes away."""
-    raw = row.raw
-    if raw.keep:
-        return [ask for ask in asking.asks if asking.kind_of(ask.agency) not in raw.keep and ask.rule not in raw.spare]
-    leaving = []
-    for ask in asking.asks:
-        of_place = row.per == "tip" or any(ask.place is place for place in matched)
-        named = ask.target in raw.remove and of_place
-        held = "held" in raw.remove and asking.held(ask)
-        sender = "sender" in raw.remove and partner is not None and ask.agency == partner.agency
-        if named or held or sender:
-            leaving.append(ask)
-    return leaving
-
-
-def _close(asking: Asking, book: Rulebook, truth: list[Truth], history: History) -> str | None:
-    """The default, and then what ends a tip without a referral; returns the reason if something did."""
-    open_facts = asking.facts
-    if not asking.asks:
-        asking.facts = replace(open_facts, nothing_left=True)
-    truth += [_hear(asking, row) for row in book.stages[2]]
-    asking.facts = open_facts
-    px = None
-    for row in book.stages[3]:
-        said = _hear(asking, row)
-        truth.append(said)
-        if said.matched and row.raw.px and not history.refer:
-            px = px or row.raw.px
-    return px
-
-
-def _test_only(asking: Asking, is_test: bool) -> str | None:
-    """Keep a test tip from every agency that is not on this machine."""
-    live = asking.atlas.live if is_test else frozenset()
-    blocked = [ask for ask in asking.asks if ask.agency in live]
-    if not blocked:
-        return None
-    asking.asks = [ask for ask in asking.asks if ask.agency not in live]
-    asking.later = [ask for ask in asking.later if ask.agency not in live]
-    asking.misses += [Miss(agency, "test", "test_tip") for agency in sorted({ask.agency for ask in blocked})]
-    return None if asking.asks else "test"
 
 
 def _decision(

@@ -183,6 +183,7 @@ def _check_shape(file: TomlFile, number: int, raw: _RawRow) -> None:
         "keep": not suppresses and bool(raw.keep),
         "if_removed": not suppresses and bool(raw.if_removed),
         "px": raw.kind != "close" and raw.px is not None,
+        "per": raw.kind in ("default", "close") and raw.per != "tip",
         "route": raw.route and raw.kind != "destination",
     }
     for name, wrong in faults.items():

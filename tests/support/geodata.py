@@ -6,8 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from services.geolocate.build import TEST_COUNTRY_TYPE, cidr_range
-from services.geolocate.build import synthetic_databases
+from services.geolocate.build import TEST_COUNTRY_TYPE, cidr_range, synthetic_databases
 from services.geolocate.geodata import DEMO, Geodata
 from services.geolocate.mmdb import UNDATED, Meta, write
 

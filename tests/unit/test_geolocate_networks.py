@@ -34,7 +34,7 @@ def test_the_narrowest_block_decides_then_the_number() -> None:
 
 def test_later_folders_win(tmp_path: Path) -> None:
     """An operator's own list goes over the shipped one; exits add up."""
-    row = '[[operator]]\nid = "{id}"\nname = "x"\nkind = "cdn"\nsource = "test"\ndate = 2026-01-01\ncidr = ["192.0.2.0/24"]\n'
+    row = '[[operator]]\nid = "{id}"\nname = "x"\nkind = "cdn"\nsource = "t"\ndate = 2026-01-01\ncidr = ["192.0.2.0/24"]'
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "networks.toml").write_text(row.format(id=name))
@@ -49,7 +49,11 @@ def test_later_folders_win(tmp_path: Path) -> None:
     ("name", "text", "line"),
     [
         ("networks.toml", '[[operator]]\nid = "x"\nkind = "planet"\n', ":"),
-        ("networks.toml", '[[operator]]\nid="x"\nname="x"\nkind="cdn"\nsource="t"\ndate=2026-01-01\ncidr=["nonsense"]\n', ":7:"),
+        (
+            "networks.toml",
+            '[[operator]]\nid="x"\nname="x"\nkind="cdn"\nsource="t"\ndate=2026-01-01\ncidr=["nonsense"]\n',
+            ":7:",
+        ),
         ("networks.toml", "no toml at all", ":1:"),
         ("tor-exits.txt", "# exits\n198.51.100.7\nnonsense\n", ":3:"),
     ],

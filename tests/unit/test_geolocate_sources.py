@@ -54,10 +54,18 @@ def test_the_version_of_a_package_tells_its_date() -> None:
         ([(0, 99, "A"), (0, 9, "B")], [(0, 9, "B"), (10, 99, "A")]),
         ([(0, 99, "A"), (90, 99, "B")], [(0, 89, "A"), (90, 99, "B")]),
         ([(0, 50, "A"), (40, 99, "B")], [(0, 39, "A"), (40, 99, "B")]),
-        ([(0, 99, "A"), (10, 59, "B"), (20, 29, "C")], [(0, 9, "A"), (10, 19, "B"), (20, 29, "C"), (30, 59, "B"), (60, 99, "A")]),
-        ([(0, 99, "A"), (10, 19, "B"), (30, 39, "C")], [(0, 9, "A"), (10, 19, "B"), (20, 29, "A"), (30, 39, "C"), (40, 99, "A")]),
+        (
+            [(0, 99, "A"), (10, 59, "B"), (20, 29, "C")],
+            [(0, 9, "A"), (10, 19, "B"), (20, 29, "C"), (30, 59, "B"), (60, 99, "A")],
+        ),
+        (
+            [(0, 99, "A"), (10, 19, "B"), (30, 39, "C")],
+            [(0, 9, "A"), (10, 19, "B"), (20, 29, "A"), (30, 39, "C"), (40, 99, "A")],
+        ),
     ],
 )
-def test_the_narrower_of_two_overlapping_rows_counts(given: list[tuple[int, int, str]], made: list[tuple[int, int, str]]) -> None:
+def test_the_narrower_of_two_overlapping_rows_counts(
+    given: list[tuple[int, int, str]], made: list[tuple[int, int, str]]
+) -> None:
     """Published files hold a few such rows; nothing is lost around the narrower one."""
     assert [Range(*row) for row in made] == list(without_overlaps(Range(*row) for row in given))

@@ -16,8 +16,10 @@ ANY_TEXT = st.text(alphabet=st.characters(codec=None), max_size=200)
 URL_PARTS = st.lists(
     st.sampled_from(
         [
-            "http://", "https:", "//", "hxxp", "[.]", "(dot)", " dot ", "@", ":", ":80", "/", "\\", "?", "#", "&", "=", "%",
-            "%2e", "%2E", "%7E", "%25", "utm_source=x", "id=7", "a", "B", "exämple", "xn--", ".", "..", "test", ".onion",
+            "http://", "https:", "//", "hxxp", "[.]", "(dot)", " dot ", "@", ":", ":80", "/", "\\", "?", "#", "&",
+            "=", "%",
+            "%2e", "%2E", "%7E", "%25", "utm_source=x", "id=7", "a", "B", "exämple", "xn--", ".", "..", "test",
+            ".onion",
             "[::1]", "192.0.2.7", "0x7f.1", "\t", "\u202e", "magnet:?xt=urn:btih:", ")", "(", "'", ",", "~", "|",
         ]
     ),

@@ -145,7 +145,7 @@ def test_e27_shorteners_and_link_hubs_are_flagged(text: str) -> None:
     assert Flag.REDIRECTOR in parse_url(text).flags
 
 
-@pytest.mark.parametrize("host", ["3232235777", "0x7f.1", "0300.0.2.1", "127.1", "１２７.0.0.1"])
+@pytest.mark.parametrize("host", ["3232235777", "0x7f.1", "0300.0.2.1", "127.1", "\uff11\uff12\uff17.0.0.1"])
 def test_e20_an_odd_address_as_host_is_never_guessed(host: str) -> None:
     """E20: the parser of browsers would turn it into an address; we keep readings."""
     found = parse_url(f"http://{host}/x")
@@ -181,7 +181,9 @@ def test_where_parsers_disagree_every_candidate_is_kept(text: str, reading: str)
     assert found.ip is None
 
 
-@pytest.mark.parametrize("text", ["http://%65xample.com/", "http://example.com%2f@evil.test/", "http://example.com%00.evil.test/"])
+@pytest.mark.parametrize(
+    "text", ["http://%65xample.com/", "http://example.com%2f@evil.test/", "http://example.com%00.evil.test/"]
+)
 def test_escapes_in_a_host_are_ambiguous(text: str) -> None:
     """Hostile input 36: who decodes once more reads another host."""
     assert Flag.AMBIGUOUS_HOST in parse_url(text).flags
@@ -217,7 +219,14 @@ def test_control_characters_are_never_joined_silently(char: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["<http://a.test/x>", "http://a.test/x).", '"http://a.test/x",', "\u00a0http://a.test/x\ufeff", "(http://a.test/x)"]
+    "text",
+    [
+        "<http://a.test/x>",
+        "http://a.test/x).",
+        '"http://a.test/x",',
+        "\u00a0http://a.test/x\ufeff",
+        "(http://a.test/x)",
+    ],
 )
 def test_what_prose_leaves_around_a_link_is_trimmed(text: str) -> None:
     """Hostile input 31."""
@@ -241,7 +250,7 @@ def test_a_missing_scheme_is_assumed(text: str) -> None:
         ("a" * 64 + ".test", Flag.IDNA),
         ("a..b.test", Flag.IDNA),
         (".".join(["abcdefgh"] * 30) + ".test", Flag.IDNA),
-        ("раypal.test", Flag.CONFUSABLE),
+        ("\u0440\u0430ypal.test", Flag.CONFUSABLE),
         ("ⓔxample.test", Flag.CONFUSABLE),
         ("example。test", Flag.CONFUSABLE),
     ],
@@ -291,7 +300,14 @@ def test_links_in_a_text_are_taken_out(text: str, found: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["http://a.test/?u=http://b.test/", "http://exa\nmple.test/", "example dot com", "http://a.test/x,y", "", "no link here"],
+    [
+        "http://a.test/?u=http://b.test/",
+        "http://exa\nmple.test/",
+        "example dot com",
+        "http://a.test/x,y",
+        "",
+        "no link here",
+    ],
 )
 def test_one_link_stays_one(text: str) -> None:
     """A link within a link, a broken line or a comma do not make two of it."""
@@ -305,7 +321,8 @@ def test_one_link_stays_one(text: str) -> None:
     "text",
     [
         "http://" + "a." * 10_000 + "!", "http://" + "@" * 100_000, "@" * 100_000, " " * 100_000 + "x",
-        "http://a.test/" + "%" * 100_000, "http://a.test/?" + "&" * 100_000, "(" * 100_000, ")" * 100_000, "[.]" * 40_000,
+        "http://a.test/" + "%" * 100_000, "http://a.test/?" + "&" * 100_000, "(" * 100_000, ")" * 100_000,
+        "[.]" * 40_000,
         "http://" * 15_000, " www." * 20_000, "." * 100_000, "a:" * 50_000, "http://" + "ä." * 30_000, " dot " * 20_000,
         "magnet:?" + "xt=urn:btih:" * 9_000, "http://" + ":" * 100_000, "a.b " * 25_000, "\u200b" * 100_000,
     ],

@@ -64,6 +64,8 @@ HOSTILE: dict[str, tuple[bytes, tuple[str, str | None]]] = {
     "7 endless nesting": (b"[" * 100_000, ("not_json", None)),
     "7 endless objects": (b'{"a":' * 40_000, ("not_json", None)),
     "7 17 deep": (nested(17), ("not_json", None)),
+    "7 17 objects deep": (b'{"a":' * 17 + b"1" + b"}" * 17, ("not_json", None)),
+    "7 16 objects deep": (b'{"a":' * 16 + b"1" + b"}" * 16, ("unknown_field", "/a")),
     "7 16 deep": (nested(16), ("unknown_field", "/x")),
     "8 over the limit": (submission(narrative="x" * 262_144), ("too_large", None)),
     "10 zip": (ZIP, ("not_json", None)),

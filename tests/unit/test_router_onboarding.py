@@ -65,7 +65,7 @@ def test_good_files_are_read(tmp_path: Path) -> None:
         ('basis = "test"', 'basis = "test"\ncolour = "red"', 9, "unknown key 'colour'"),
         ('basis = "test"\n', "", 2, "'basis' is missing"),
         ('id = "hotline-nl"', 'id = "Hotline NL"', 3, "'id'"),
-        ('id = "hotline-nl"', 'id = "police-se"', 12, "two rows of agency"),
+        ('id = "hotline-nl"', 'id = "police-se"', 13, "two rows of agency"),
         ('channels = ["topic"]', "channels = []", 9, "no channel at all"),
         ('channels = ["topic"]', 'channels = ["pigeon"]', 9, "Input should be 'webhook'"),
         ('channels = ["topic"]', 'channels = ["email"]', 2, "there is no email"),

@@ -1,0 +1,122 @@
+"""
+Hearing the rows of a rulebook on one tip, in their order: collect, suppress, default, close.
+
+Each row leaves a `Truth`: that it matched, or the first condition that failed.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from contracts.onboarding import Partner
+from services.router.asking import Ask, Asking, Miss
+from services.router.facts import History, Place
+from services.router.rulebook import Row, Rulebook
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What one row said: matched, or the first condition that failed."""
+
+    rule: str
+    matched: bool
+    failed: str | None = None
+
+
+def collect(asking: Asking, book: Rulebook) -> Iterator[Truth]:
+    """Let every row that collects ask for what it wants."""
+    for row in book.stages[0]:
+        yield _hear(asking, row)
+
+
+def _hear(asking: Asking, row: Row) -> Truth:
+    """Let one row ask, and say whether it matched."""
+    matched, failed = _matches(asking, row)
+    if not matched:
+        return Truth(row.id, False, failed)
+    asking.fired[row.id] = matched
+    if row.raw.route and row.kind == "destination" and row.per == "host":
+        asking.passed_over(row, matched)
+    asking.clauses(row, row.then, matched)
+    return Truth(row.id, True)
+
+
+def _matches(asking: Asking, row: Row) -> tuple[list[Place | None], str | None]:
+    """Places for which a row matches (None: the tip itself), else what failed first."""
+    places: Sequence[Place | None] = (None,)
+    if row.per != "tip":
+        places = asking.part(row.per)
+        if not places:
+            return [], f"no {row.per}"
+    matched: list[Place | None] = []
+    failed: str | None = None
+    for place in places:
+        condition = row.first_failed(asking.facts, place, asking.fired)
+        if condition is None:
+            matched.append(place)
+        else:
+            failed = failed or condition.text
+    return matched, failed
+
+
+def suppress(asking: Asking, book: Rulebook, partner: Partner | None, truth: list[Truth]) -> list[tuple[str, str]]:
+    """Take away what must not go; returns agency and rule of each."""
+    gone: list[tuple[str, str]] = []
+    for row in book.stages[1]:
+        matched, failed = _matches(asking, row)
+        removed = asking.remove(row, _leaving(asking, row, matched, partner)) if matched else []
+        gone += removed
+        if row.raw.keep and matched:
+            gone += [(ask.agency, row.id) for ask in asking.later if asking.kind_of(ask.agency) not in row.raw.keep]
+            asking.later = [ask for ask in asking.later if asking.kind_of(ask.agency) in row.raw.keep]
+        if matched:
+            asking.fired[row.id] = matched
+            asking.clauses(row, row.then, matched)
+        if removed:
+            asking.clauses(row, row.if_removed, (None,))
+        heard = bool(matched) and bool(removed or row.then or row.raw.sets)
+        truth.append(Truth(row.id, heard, None if heard else failed or "nothing asked for it"))
+    return gone
+
+
+def _leaving(asking: Asking, row: Row, matched: Sequence[Place | None], partner: Partner | None) -> list[Ask]:
+    """Asks that a suppressor takes away."""
+    raw = row.raw
+    if raw.keep:
+        return [ask for ask in asking.asks if asking.kind_of(ask.agency) not in raw.keep and ask.rule not in raw.spare]
+    leaving = []
+    for ask in asking.asks:
+        of_place = row.per == "tip" or any(ask.place is place for place in matched)
+        named = ask.target in raw.remove and of_place
+        held = "held" in raw.remove and asking.held(ask)
+        sender = "sender" in raw.remove and partner is not None and ask.agency == partner.agency
+        if named or held or sender:
+            leaving.append(ask)
+    return leaving
+
+
+def close(asking: Asking, book: Rulebook, truth: list[Truth], history: History) -> str | None:
+    """The default, and then what ends a tip without a referral; returns the reason if something did."""
+    open_facts = asking.facts
+    if not asking.asks:
+        asking.facts = replace(open_facts, nothing_left=True)
+    truth += [_hear(asking, row) for row in book.stages[2]]
+    asking.facts = open_facts
+    px = None
+    for row in book.stages[3]:
+        said = _hear(asking, row)
+        truth.append(said)
+        if said.matched and row.raw.px and not history.refer:
+            px = px or row.raw.px
+    return px
+
+
+def keep_from_live(asking: Asking, is_test: bool) -> str | None:
+    """Keep a test tip from every agency that is not on this machine."""
+    live = asking.atlas.live if is_test else frozenset()
+    blocked = [ask for ask in asking.asks if ask.agency in live]
+    if not blocked:
+        return None
+    asking.asks = [ask for ask in asking.asks if ask.agency not in live]
+    asking.later = [ask for ask in asking.later if ask.agency not in live]
+    asking.misses += [Miss(agency, "test", "test_tip") for agency in sorted({ask.agency for ask in blocked})]
+    return None if asking.asks else "test"

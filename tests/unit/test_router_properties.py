@@ -1,0 +1,205 @@
+"""What holds of every decision, whatever the tip (hypothesis)."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.events import KnownCase, PersonFacts, TipLocated, Verdict
+from contracts.vocabulary import AddressRole, AssessmentStatus, Flag, Kind, Label, PersonRole, Priority, Signal
+from services.chassis.onboarding import Agencies
+from services.router import regions
+from services.router.atlas import Atlas
+from services.router.decision import World
+from services.router.facts import History
+from tests.support.router_world import decide, registry, rulebook, shipped, shipped_agencies
+from tests.support.tips import NOW, a_tip, host
+
+COUNTRIES = st.sampled_from([*("SE", "NL", "DE", "US", "VN", "TW", "XK", "KP", "HK", "GI", "NO", "IT", "RU", "TH")])
+DOMAINS = st.sampled_from(["a.example", "b.example", "c.test", None])
+
+
+@st.composite
+def servers(draw: st.DrawFn) -> Verdict:
+    """A verdict on a server of any sort."""
+    sort = draw(st.sampled_from(["known", "edge", "anycast", "onion", "unsure", "nothing", "claimed"]))
+    domain = draw(DOMAINS)
+    if sort == "known":
+        return host(draw(COUNTRIES), confidence=draw(st.sampled_from([0.6, 0.75, 0.95])), domain=domain)
+    if sort == "edge":
+        evidence_says = draw(COUNTRIES)
+        edge = host(None, confidence=0.3, operator=draw(st.sampled_from(["cdn-cloudflare", None])), flags=(Flag.CDN,))
+        return edge.model_copy(update={"evidence": (edge.evidence[0].model_copy(update={"says": evidence_says}),)})
+    if sort == "unsure":
+        return host(None, confidence=0.4, candidates=tuple(draw(st.lists(COUNTRIES, min_size=2, max_size=3, unique=True))))
+    flags = {"anycast": (Flag.ANYCAST,), "onion": (Flag.ONION,), "nothing": (Flag.NO_ADDRESS,), "claimed": (Flag.CONFLICT,)}[sort]
+    return host(draw(COUNTRIES) if sort == "claimed" else None, confidence=0.99 if sort == "claimed" else 0.0, flags=flags, domain=domain)
+
+
+@st.composite
+def people(draw: st.DrawFn) -> PersonFacts:
+    """Somebody."""
+    return PersonFacts(
+        role=draw(st.sampled_from(PersonRole)),
+        nationalities=tuple(draw(st.lists(COUNTRIES, max_size=2))),
+        location=draw(st.none() | COUNTRIES),
+    )
+
+
+@st.composite
+def tips(draw: st.DrawFn) -> TipLocated:
+    """Any tip."""
+    persons = [
+        Verdict(target="/addresses/0", role=draw(st.sampled_from([AddressRole.UPLOAD, AddressRole.PEER])), country=c, confidence=0.9)
+        for c in draw(st.lists(COUNTRIES, max_size=2))
+    ]
+    facts: dict[str, Any] = {
+        "kind": draw(st.sampled_from(Kind)),
+        "status": draw(st.sampled_from(AssessmentStatus)),
+        "signals": tuple(draw(st.lists(st.sampled_from(Signal), max_size=4, unique=True))),
+        "labels": tuple(draw(st.lists(st.sampled_from(Label), max_size=2, unique=True))),
+        "people": tuple(draw(st.lists(people(), max_size=3))),
+        "place_country": draw(st.none() | COUNTRIES),
+        "language": draw(st.sampled_from([None, "sv", "de", "en"])),
+        "hash_count": draw(st.integers(0, 1)),
+        "account_count": draw(st.integers(0, 1)),
+        "immediate_danger": draw(st.booleans()),
+        "danger_reason": draw(st.booleans()),
+        "share_with_police": draw(st.booleans()),
+        "known_to": (KnownCase(agency="police-se"),) if draw(st.booleans()) else (),
+        "is_test": draw(st.booleans()),
+    }
+    partner = draw(st.sampled_from(["ecpat-se", "ncmec", "arachnid", "inhope-peer", "public", "nobody"]))
+    return a_tip(*draw(st.lists(servers(), max_size=3)), persons=persons, partner=partner, **facts)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """The shipped world with any agencies but the home police left out, inactive or on hold."""
+    fate = draw(st.dictionaries(st.sampled_from(sorted(shipped_agencies().records)), st.sampled_from(["gone", "off", "hold"]), max_size=12))
+    records = {}
+    for name, record in shipped_agencies().records.items():
+        what = fate.get(name) if name != "police-se" else None
+        if what != "gone":
+            records[name] = record.model_copy(update={"off": {"active": False}, "hold": {"hold": True}}.get(what or "", {}))
+    held = frozenset(draw(st.lists(COUNTRIES.filter(lambda c: c != "SE"), max_size=2)))
+    return World(Atlas("SE", registry(), Agencies(records, held)), rulebook(), shipped().partners)
+
+
+@given(tip=tips(), world=worlds())
+@settings(max_examples=300, deadline=None)
+def test_no_tip_ends_nowhere_and_nobody_without_a_record_gets_one(tip: TipLocated, world: World) -> None:
+    """
+    There is a destination or a stated reason; every destination is onboarded, active, not held, and not the sender.
+    """
+    decision = decide(tip, world)
+    sender = world.partners.get(tip.received.partner)
+
+    assert bool(decision.destinations) != bool(decision.px)
+    for to in decision.destinations:
+        if to.id != "review":
+            record = world.atlas.agencies.records[to.id]
+            assert record.active
+            assert not record.hold
+            assert record.country not in world.atlas.agencies.hold_countries or record.kind not in ("hotline", "police")
+            assert sender is None or to.id != sender.agency
+    assert list(decision.ids) == sorted(set(decision.ids))
+
+
+@given(tip=tips())
+@settings(max_examples=150, deadline=None)
+def test_a_decision_is_determined_by_its_facts_in_any_order(tip: TipLocated) -> None:
+    """
+    Deciding twice, or with servers and people in another order, gives the same destinations by the same rules.
+    """
+    where, received = tip.jurisdiction, tip.received
+    turned = tip.model_copy(
+        update={
+            "jurisdiction": where.model_copy(update={"hosting": where.hosting[::-1], "persons": where.persons[::-1]}),
+            "received": received.model_copy(update={"facts": received.facts.model_copy(update={"people": received.facts.people[::-1]})}),
+        }
+    )
+
+    assert decide(tip) == decide(tip)
+    assert decide(tip).destinations == decide(turned).destinations
+
+
+@given(country=COUNTRIES, tip=tips())
+@settings(max_examples=100, deadline=None)
+def test_an_edges_country_reaches_no_hotline(country: str, tip: TipLocated) -> None:
+    """
+    Whatever databases say of an edge, no hotline is asked because of it.
+    """
+    edge = host(None, confidence=0.3, flags=(Flag.CDN,)).model_copy(
+        update={"evidence": (host(country).evidence[0].model_copy(update={"says": country}),)}
+    )
+    only = tip.model_copy(update={"jurisdiction": tip.jurisdiction.model_copy(update={"hosting": (edge,)})})
+
+    assert not any(name.startswith("hotline-") for name in decide(only).ids)
+
+
+@given(tip=tips())
+@settings(max_examples=150, deadline=None)
+def test_a_child_in_danger_always_reaches_the_home_police(tip: TipLocated) -> None:
+    """
+    At P0 the home police get it with the duty flag, in addition to everything else.
+    """
+    decision = decide(tip)
+
+    if decision.facts.priority is Priority.P0:
+        assert [to.duty for to in decision.destinations if to.id == "police-se"] == [True]
+
+
+@given(tip=tips())
+@settings(max_examples=100, deadline=None)
+def test_one_country_has_one_hotline_per_tip(tip: TipLocated) -> None:
+    """
+    The others never get a copy.
+    """
+    decision = decide(tip)
+    countries = [name.split("-")[1] for name in decision.ids if name.startswith("hotline-")]
+
+    assert len(countries) == len(set(countries))
+
+
+@given(tip=tips(), moves=st.integers(0, 6), investigation=st.booleans(), first=st.booleans(), decided=st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_history_never_empties_a_decision(tip: TipLocated, *, moves: int, investigation: bool, first: bool, decided: bool) -> None:
+    """
+    Whatever happened before, a tip still ends somewhere.
+    """
+    history = History(moves=moves, investigation=investigation, first_candidate=first, decided=decided)
+
+    decision = decide(tip, history=history)
+
+    assert bool(decision.destinations) != bool(decision.px)
+
+
+def test_e82_the_clockless_spread_of_twenty_thousand_tips_follows_the_weights() -> None:
+    """
+    By id alone each region gets its share within two percentage points; by counting, within 2 % of itself.
+    """
+    record = shipped_agencies().records["police-se"]
+    total, count = sum(region.weight for region in record.regions), 20_000
+    by_id = dict.fromkeys((region.name for region in record.regions), 0)
+    counted: dict[str, int] = {}
+    for n in range(count):
+        by_id[regions.by_id(UUID(int=n * 2654435761), record.regions) or ""] += 1
+        region = regions.furthest_behind(counted, record.regions) or ""
+        counted[region] = counted.get(region, 0) + 1
+
+    for region in record.regions:
+        share = region.weight / total
+        assert abs(by_id[region.name] / count - share) < 0.02
+        assert abs(counted[region.name] / (count * share) - 1) < 0.02
+
+
+def test_time_alone_changes_no_destination() -> None:
+    """
+    A decision made a day later names the same agencies.
+    """
+    tip = a_tip("NL")
+
+    assert decide(tip).ids == decide(tip, now=NOW + timedelta(days=1)).ids
