@@ -303,7 +303,9 @@ class ReviewAsked(Frozen):
     decided_at: AwareDatetime | None = None
 
 
-OutcomeWord = Literal["acknowledged", "actioned", "closed", "nack", "moved", "expired", "agency_removed", "active_investigation"]
+OutcomeWord = Literal[
+    "acknowledged", "actioned", "closed", "nack", "moved", "expired", "agency_removed", "active_investigation"
+]
 
 
 class OutcomeReported(Frozen):
@@ -360,7 +362,7 @@ class DeliveryRecorded(Frozen):
 
 def _no_float(value: object) -> object:
     if isinstance(value, float):
-        raise ValueError("custody entries hold no floating point numbers")
+        raise ValueError("custody entries hold no floating point numbers")  # noqa: TRY004  (pydantic wants ValueError)
     return value
 
 

@@ -21,7 +21,7 @@ from contracts.vocabulary import (
 )
 
 MAX_SUBMISSION_BYTES = 256 * 1024
-"""A submission over this is refused ``too_large``; inbox records may be up to 1 MiB, so that the refusal is in words."""
+"""Above it: ``too_large``. Inbox records may be up to 1 MiB, so that the refusal can be said in words."""
 
 MAX_INDICATORS = 1_000
 """URLs, addresses, hashes and accounts together; above it: ``too_many``, split the tip."""

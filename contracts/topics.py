@@ -30,6 +30,8 @@ CUSTODY = "custody"
 RULEBOOKS = "rulebooks"
 CHANGELOG = "changelog-"
 
+LANE_KEYS = {RECEIVED: "group id", LOCATED: "group id", ROUTED: "agency id"}
+
 DEFAULT_PARTITIONS = 12
 """Tasks per hop. Changing it for a running mesh would move keys between tasks: hops end with 78 instead."""
 
@@ -65,12 +67,14 @@ def inbox(partner: str, *, urgent: bool = False) -> str:
     return f"{INBOX}{partner}{URGENT if urgent else ''}"
 
 
-def _lanes(name: str, event: str, partitions: int, writers: tuple[str, ...], readers: tuple[str, ...], key: str) -> list[Topic]:
+def _lanes(name: str, event: str, partitions: int, writers: tuple[str, ...], readers: tuple[str, ...]) -> list[Topic]:
     made = [
-        Topic(lane, key, event, partitions, 30 * DAY_MS, 2 * MIB, writers, readers) for lane in (name, name + URGENT)
+        Topic(lane, LANE_KEYS[name], event, partitions, 30 * DAY_MS, 2 * MIB, writers, readers)
+        for lane in (name, name + URGENT)
     ]
     dead = [
-        Topic(t.name + DLQ, "as original", "original bytes", 1, 365 * DAY_MS, 3 * MIB, readers, ("operators",)) for t in made
+        Topic(t.name + DLQ, "as original", "original bytes", 1, 365 * DAY_MS, 3 * MIB, readers, ("operators",))
+        for t in made
     ]
     return made + dead
 
@@ -80,10 +84,28 @@ def partner_topics(partner: str) -> list[Topic]:
     writer = f"partner {partner}"
     return [
         *(
-            Topic(inbox(partner, urgent=u), "any", "tip-submission/1", 1, 30 * DAY_MS, MIB + 64 * 1024, (writer, "intake door"), ("intake",))
+            Topic(
+                inbox(partner, urgent=u),
+                "any",
+                "tip-submission/1",
+                1,
+                30 * DAY_MS,
+                MIB + 64 * 1024,
+                (writer, "intake door"),
+                ("intake",),
+            )
             for u in (False, True)
         ),
-        Topic(STATUS + partner, "sender's reference", "tip-status/1", 1, 90 * DAY_MS, MIB, ("intake", "router", "notifier"), (writer,)),
+        Topic(
+            STATUS + partner,
+            "sender's reference",
+            "tip-status/1",
+            1,
+            90 * DAY_MS,
+            MIB,
+            ("intake", "router", "notifier"),
+            (writer,),
+        ),
         Topic(CHANGELOG + "intake-" + partner, "state key", "state", 1, -1, MIB, ("intake",), ("intake",), "compact"),
     ]
 
@@ -93,8 +115,12 @@ def agency_topics(agency: str) -> list[Topic]:
     reader = f"agency {agency}"
     return [
         Topic(AGENCY + agency, "referral id", "referral/1", 1, 90 * DAY_MS, 2 * MIB, ("notifier",), (reader,)),
-        Topic(RECEIPTS_INBOX + agency, "referral id", "receipt/1", 1, 30 * DAY_MS, 256 * 1024, (reader,), ("notifier",)),
-        Topic(CHANGELOG + "receipts-" + agency, "state key", "state", 1, -1, MIB, ("notifier",), ("notifier",), "compact"),
+        Topic(
+            RECEIPTS_INBOX + agency, "referral id", "receipt/1", 1, 30 * DAY_MS, 256 * 1024, (reader,), ("notifier",)
+        ),
+        Topic(
+            CHANGELOG + "receipts-" + agency, "state key", "state", 1, -1, MIB, ("notifier",), ("notifier",), "compact"
+        ),
     ]
 
 
@@ -111,9 +137,9 @@ def mesh_topics(partitions: int = DEFAULT_PARTITIONS) -> list[Topic]:
         return Topic(name + DLQ, "as original", "original bytes", 1, 365 * DAY_MS, 3 * MIB, (reader,), ("operators",))
 
     return [
-        *_lanes(RECEIVED, "tip-received/1", partitions, ("intake",), ("geolocate",), "group id"),
-        *_lanes(LOCATED, "tip-located/1", partitions, ("geolocate",), ("router",), "group id"),
-        *_lanes(ROUTED, "referral-routed/1", partitions, ("router",), ("notifier",), "agency id"),
+        *_lanes(RECEIVED, "tip-received/1", partitions, ("intake",), ("geolocate",)),
+        *_lanes(LOCATED, "tip-located/1", partitions, ("geolocate",), ("router",)),
+        *_lanes(ROUTED, "referral-routed/1", partitions, ("router",), ("notifier",)),
         keyed(OUTCOMES, "outcome/1", "group id", ("notifier",), ("router",)),
         dead(OUTCOMES, "router"),
         keyed(RECEIPTS_CHECKED, "receipt-checked/1", "agency id", ("notifier",), ("notifier",)),
@@ -123,7 +149,9 @@ def mesh_topics(partitions: int = DEFAULT_PARTITIONS) -> list[Topic]:
         keyed(DECISIONS, "decision/1", "group id", ("router",), ("console", "backtest")),
         keyed(DELIVERIES, "delivery/1", "referral id", ("notifier",), ("custody", "console")),
         Topic(CUSTODY, "tip id", "custody/1", 1, -1, MIB, ("intake", "geolocate", "router", "notifier"), ("custody",)),
-        Topic(RULEBOOKS, "digest, or active", "rulebook", 1, -1, MIB, ("vidare rules activate",), ("router",), "compact"),
+        Topic(
+            RULEBOOKS, "digest, or active", "rulebook", 1, -1, MIB, ("vidare rules activate",), ("router",), "compact"
+        ),
         changelog("router"),
         changelog("notifier"),
     ]

@@ -20,7 +20,7 @@ class VidareError(Exception):
 
 
 class Poison(VidareError):
-    """This record can never succeed; it goes to the dead letters with its bytes."""
+    """The record can never succeed; it goes to the dead letters with its bytes."""
 
     def __init__(self, reason: DeadReason) -> None:
         super().__init__(f"poison: {reason.value}")

@@ -169,7 +169,7 @@ class Hop(Protocol):
     """Also the consumer group's name and the prefix of its transactional ids."""
 
     untrusted: bool
-    """True for inboxes: a bad record is refused in words by ``decide``, never dead-lettered, and consumed records are deleted."""
+    """True for inboxes: ``decide`` refuses bad records in words, none is dead-lettered, consumed ones are deleted."""
 
     def tasks(self) -> Sequence[TaskSpec]:
         """Every task of this hop, whoever works it."""
@@ -191,7 +191,7 @@ class Effects(Protocol):
         """Do *effect* once and report its end; never raises for the outside's faults."""
 
 
-def same_partition_topics(hop: str, lanes: Sequence[Lane], partitions: int, *, changelog: str | None) -> list[TaskSpec]:
+def same_partition_topics(lanes: Sequence[Lane], partitions: int, *, changelog: str | None) -> list[TaskSpec]:
     """Tasks of a hop whose input topics all have *partitions* partitions: task *i* is partition *i* of each."""
     return [
         TaskSpec(

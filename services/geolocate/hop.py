@@ -55,7 +55,7 @@ class GeolocateHop:
 
     def tasks(self) -> Sequence[TaskSpec]:
         """Partition *i* of both lanes is task *i*; there is no state."""
-        return same_partition_topics(NAME, LANES, self._partitions, changelog=None)
+        return same_partition_topics(LANES, self._partitions, changelog=None)
 
     def decide(self, given: Input, view: View) -> Outcome:  # noqa: ARG002  (no state: the view is never asked)
         """

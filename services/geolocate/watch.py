@@ -10,6 +10,8 @@ from services.geolocate.decision import ALARM_AFTER, STALE_AFTER
 from services.geolocate.geodata import Geodata
 
 EVERY = timedelta(seconds=5)
+_GRAVE = "alarm"
+"""What a line begins with that somebody must act on."""
 
 
 class Watch:
@@ -57,7 +59,8 @@ class Watch:
     def _say(self, text: str) -> None:
         if text not in self._said:
             self._said.add(text)
-            logger().warning("geodata", reason=text)
+            say = logger().error if text.startswith(_GRAVE) else logger().warning
+            say("geodata", reason=text)
 
 
 def warnings(geodata: Geodata, today: date) -> list[str]:
@@ -67,6 +70,6 @@ def warnings(geodata: Geodata, today: date) -> list[str]:
     for source in geodata.current.sources:
         age = today - source.built if source.built else timedelta()
         if age > STALE_AFTER:
-            grave = "alarm" if age > ALARM_AFTER else "warning"
+            grave = _GRAVE if age > ALARM_AFTER else "warning"
             said.append(f"{grave}: {source.name} was built on {source.built_text}; run 'vidare geodata update'")
     return said

@@ -74,7 +74,7 @@ class NotifierHop:
 
     def tasks(self) -> Sequence[TaskSpec]:
         """Task *i* is partition *i* of every input."""
-        return same_partition_topics(self.name, LANES, self._partitions, changelog=CHANGELOG)
+        return same_partition_topics(LANES, self._partitions, changelog=CHANGELOG)
 
     def decide(self, given: Input, view: View) -> Outcome:
         """Decide on a referral, a receipt, a timer or the end of an attempt."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.router.facts import Facts, Place
-from services.router.names import Fact, fact, getter
+from services.router.names import Fact, Getter, fact, getter
 
 Fired = Mapping[str, Sequence[Place | None]]
 """Rules that matched so far, with the places they matched for."""
@@ -106,20 +106,31 @@ def _reads(name: str, operator: str, value: Any) -> list[Read]:  # noqa: ANN401
 
 
 def _test(name: str, operator: str, value: Any) -> Test:  # noqa: ANN401
+    """One function for each shape of a comparison: what is asked of every rule for every tip stays one call."""
     of_place, read = getter(name)
-    compare: Callable[[Any], bool]
-    if operator == "equals":
-        compare = lambda found: bool(found == value)  # noqa: E731
-    elif operator == "one_of":
-        values = frozenset(value)
-        compare = lambda found: found in values  # noqa: E731
-    elif operator == "at_least":
-        compare = lambda found: bool(found >= value)  # noqa: E731
-    else:
-        compare = lambda found: value in found  # noqa: E731
-    if of_place:
-        return lambda facts, place, fired: place is not None and compare(read(place))
-    return lambda facts, place, fired: compare(read(facts))
+    if operator == "one_of":
+        value = frozenset(value)
+    return (_of_place if of_place else _of_tip)(read, operator, value)
+
+
+def _of_tip(read: Getter, operator: str, value: Any) -> Test:  # noqa: ANN401
+    tests: dict[str, Test] = {
+        "equals": lambda facts, _place, _fired: bool(read(facts) == value),
+        "one_of": lambda facts, _place, _fired: read(facts) in value,
+        "at_least": lambda facts, _place, _fired: bool(read(facts) >= value),
+        "has": lambda facts, _place, _fired: value in read(facts),
+    }
+    return tests[operator]
+
+
+def _of_place(read: Getter, operator: str, value: Any) -> Test:  # noqa: ANN401
+    tests: dict[str, Test] = {
+        "equals": lambda _facts, place, _fired: place is not None and bool(read(place) == value),
+        "one_of": lambda _facts, place, _fired: place is not None and read(place) in value,
+        "at_least": lambda _facts, place, _fired: place is not None and bool(read(place) >= value),
+        "has": lambda _facts, place, _fired: place is not None and value in read(place),
+    }
+    return tests[operator]
 
 
 def _several(word: str, inner: Any, per: str) -> Condition:  # noqa: ANN401

@@ -5,7 +5,8 @@ Each row leaves a `Truth`: that it matched, or the first condition that failed.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from contracts.onboarding import Partner
 from services.router.asking import Ask, Asking, Miss
@@ -13,8 +14,7 @@ from services.router.facts import History, Place
 from services.router.rulebook import Row, Rulebook
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(NamedTuple):
     """What one row said: matched, or the first condition that failed."""
 
     rule: str
@@ -42,20 +42,20 @@ def _hear(asking: Asking, row: Row) -> Truth:
 
 def _matches(asking: Asking, row: Row) -> tuple[list[Place | None], str | None]:
     """Places for which a row matches (None: the tip itself), else what failed first."""
-    places: Sequence[Place | None] = (None,)
-    if row.per != "tip":
-        places = asking.part(row.per)
-        if not places:
-            return [], f"no {row.per}"
+    facts, fired = asking.facts, asking.fired
+    if row.per == "tip":
+        condition = row.first_failed(facts, None, fired)
+        return ([None], None) if condition is None else ([], condition.text)
     matched: list[Place | None] = []
     failed: str | None = None
+    places = asking.part(row.per)
     for place in places:
-        condition = row.first_failed(asking.facts, place, asking.fired)
+        condition = row.first_failed(facts, place, fired)
         if condition is None:
             matched.append(place)
         else:
             failed = failed or condition.text
-    return matched, failed
+    return matched, failed if places else f"no {row.per}"
 
 
 def suppress(asking: Asking, book: Rulebook, partner: Partner | None, truth: list[Truth]) -> list[tuple[str, str]]:

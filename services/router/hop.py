@@ -40,7 +40,7 @@ class RouterHop:
 
     def tasks(self) -> Sequence[TaskSpec]:
         """One task per partition of the located tips."""
-        return same_partition_topics(self.name, LANES, self._partitions, changelog=topics.CHANGELOG + self.name)
+        return same_partition_topics(LANES, self._partitions, changelog=topics.CHANGELOG + self.name)
 
     def decide(self, given: Input, view: View) -> Outcome:
         """

@@ -6,6 +6,7 @@ What is not here cannot be asked, which is what makes a rulebook provable.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal
 
 from contracts.vocabulary import AssessmentStatus, Kind, PartnerKind, Priority, Signal
@@ -82,12 +83,4 @@ def fact(name: str, per: str) -> Fact | None:
 def getter(name: str) -> tuple[bool, Getter]:
     """Whether the fact *name* is a place's, and how it is read."""
     part, _, rest = name.rpartition(".")
-    if not part:
-        return False, _attribute(rest)
-    if rest in STANDING:
-        return True, lambda place: getattr(place.standing, rest)
-    return True, _attribute(rest)
-
-
-def _attribute(name: str) -> Getter:
-    return lambda thing: getattr(thing, name)
+    return bool(part), attrgetter(f"standing.{rest}" if part and rest in STANDING else rest)

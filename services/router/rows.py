@@ -6,7 +6,7 @@ person) and are deleted with their group, 90 days after it was last seen.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal
 
@@ -15,9 +15,10 @@ import orjson
 from contracts.events import TipLocated
 from contracts.vocabulary import AssessmentStatus, Priority
 from services.chassis.hop import View
-from services.router.facts import History
+from services.router.facts import NEW, History
 
 State = Literal["open", "acknowledged", "closed", "refused", "expired", "withdrawn"]
+_FIELDS = tuple(one.name for one in fields(History))
 LIVE: tuple[State, ...] = ("open", "acknowledged", "expired")
 """States in which an agency still works on what we sent, or may."""
 
@@ -194,8 +195,13 @@ def history_of(row: TipRow) -> History:
 
 
 def remember(row: TipRow, history: History) -> None:
-    """Write *history* into the row of its tip."""
-    row.history = {**asdict(history), "excluded": sorted(history.excluded)}
+    """Write *history* into the row of its tip: what is not as for a new tip."""
+    told = {name: getattr(history, name) for name in _FIELDS}
+    row.history = {name: _kept(value) for name, value in told.items() if value != getattr(NEW, name)}
+
+
+def _kept(value: object) -> object:
+    return sorted(value) if isinstance(value, frozenset) else value
 
 
 def stamp(at: datetime) -> str:

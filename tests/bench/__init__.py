@@ -1,1 +1,1 @@
-"""Benchmarks: ratios measured in one run, beside other systems doing the same work. Never an absolute time as a test."""
+"""Benchmarks: ratios measured in one run, beside other systems doing the same work; never an absolute time."""

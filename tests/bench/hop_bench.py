@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from tests.bench.tips import received_bytes
 
@@ -65,7 +65,7 @@ def fill(kafka: str, topic: str, records: list[tuple[bytes, bytes]]) -> None:
     """Publish *records* evenly over the partitions, each with a trace context and a CloudEvents id."""
     producer = Producer({"bootstrap.servers": kafka, "linger.ms": 20, "batch.size": 500_000})
     for index, (key, value) in enumerate(records):
-        headers = [
+        headers: list[tuple[str, str | bytes | None]] = [
             ("ce_id", str(uuid.uuid4()).encode()),
             ("ce_source", b"/vidare/intake"),
             ("ce_type", b"tip-received/1"),
@@ -161,7 +161,7 @@ class Bench:
             "VIDARE_OTLP": self.sink,
             "VIDARE_SPANS": "on" if spans else "off",
         }
-        make_mesh(self.kafka, env)
+        make_mesh(env)
         fill(self.kafka, "tips-received", self.records)
         try:
             return measure(
@@ -199,9 +199,15 @@ class Bench:
         return systems[name]()
 
 
-def make_mesh(kafka: str, env: dict[str, str]) -> None:
+def make_mesh(env: dict[str, str]) -> None:
     """Create the topics of the contract."""
-    subprocess.run([sys.executable, "-m", "services.cli", "topics", "apply"], env=env, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-m", "services.cli", "topics", "apply"],
+        env=env,
+        check=True,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def drop_mesh(kafka: str) -> None:
@@ -253,7 +259,9 @@ def report(found: dict[str, list[Figures]], *, as_json: bool) -> str:
     }
     floor = median["bare"].per_second if "bare" in median else float("nan")
     if as_json:
-        return json.dumps({n: {**vars(f), "of_bare": round(f.per_second / floor, 3)} for n, f in median.items()}, indent=1)
+        return json.dumps(
+            {n: {**vars(f), "of_bare": round(f.per_second / floor, 3)} for n, f in median.items()}, indent=1
+        )
     lines = ["| system | records/s | CPU us per record | MiB | of bare |", "|---|---|---|---|---|"]
     lines += [
         f"| {n} | {f.per_second:,.0f} | {f.cpu_us:.0f} | {f.rss_mib:.0f} | {f.per_second / floor:.2f} |"

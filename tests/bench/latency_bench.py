@@ -63,7 +63,7 @@ class Arrivals(threading.Thread):
         super().__init__(daemon=True)
         self.reader = Reader(kafka, ["referrals-agency-police-se"])
         self.status = Reader(kafka, ["tips-status-ecpat-se"])
-        self.run_id, self.at, self.halt = run, {}, threading.Event()
+        self.run_id, self.halt = run, threading.Event()
         self.at: dict[str, float] = {}
         self.names: dict[str, str] = {}
 
@@ -106,7 +106,9 @@ def main() -> None:
         warmth.resolve(60, len(warm))
         warmth.halt.set()
         if given.backlog:
-            body = [("tips-inbox-ncmec", tip(f"{run}b-{i}", urgent=False), []) for i in range(given.backlog)]
+            body: list[tuple[str, bytes | None, list[tuple[str, bytes]]]] = [
+                ("tips-inbox-ncmec", tip(f"{run}b-{i}", urgent=False), []) for i in range(given.backlog)
+            ]
             publish(given.kafka, body)
         count = int(given.rate * given.seconds)
         started = paced(given.kafka, run, given.rate, count, urgent=bool(given.backlog))

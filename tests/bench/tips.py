@@ -1,10 +1,11 @@
-"""Synthetic tips for the benchmarks: invented text, random hashes, addresses of the documentation ranges and open space."""
+"""Synthetic tips for the benchmarks: invented text, random hashes, addresses in and near reserved ranges."""
 
 import random
 import uuid
 from datetime import UTC, datetime
 
 import orjson
+
 from contracts.events import Content, TipFacts, TipReceived
 from contracts.indicators import AddressIndicator, HashIndicator, Indicators, UrlIndicator
 from contracts.vocabulary import AddressRole, HashAlgorithm, Kind, UrlKind

@@ -92,15 +92,13 @@ class Watch:
 @pytest.fixture
 def mesh(kafka_broker: Any, tmp_path: Path) -> Iterator[ProcessMesh]:
     """Two workers per service on a broker that may be restarted; some decisions slowed down."""
-    mesh = ProcessMesh(
-        kafka_broker.bootstrap, tmp_path, workers=2, slow=True, extra={"VIDARE_LOG_LEVEL": "warning"}
-    )
+    mesh = ProcessMesh(kafka_broker.bootstrap, tmp_path, workers=2, slow=True, extra={"VIDARE_LOG_LEVEL": "warning"})
     mesh.start()
     yield mesh
     mesh.stop()
 
 
-def publish_all(kafka: str, watch: Watch, halt: threading.Event) -> None:
+def publish_all(kafka: str, halt: threading.Event) -> None:
     """Publish all tips in small bunches over the run, with a poison header and an oversize record among them."""
     bunch = max(1, TIPS // 60)
     for start in range(0, TIPS, bunch):
@@ -133,7 +131,7 @@ def test_nothing_is_lost_or_doubled_under_faults(mesh: ProcessMesh, kafka_broker
     kafka, dice = kafka_broker.bootstrap, random.Random(SEED)
     watch, halt = Watch(kafka), threading.Event()
     reader = threading.Thread(target=watch.run, daemon=True)
-    writer = threading.Thread(target=publish_all, args=(kafka, watch, halt), daemon=True)
+    writer = threading.Thread(target=publish_all, args=(kafka, halt), daemon=True)
     reader.start()
     writer.start()
 

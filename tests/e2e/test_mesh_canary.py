@@ -48,7 +48,8 @@ def urgent(submission: dict[str, Any]) -> dict[str, Any]:
 def corrected(submission: dict[str, Any]) -> dict[str, Any]:
     """The sender's correction of *submission*: the same tip, its next revision."""
     before = submission["reference"]
-    return submission | {"reference": f"{before}-2", "supersedes": before, "narrative": f"Again: {submission['narrative']}"}
+    narrative = f"Again: {submission['narrative']}"
+    return submission | {"reference": f"{before}-2", "supersedes": before, "narrative": narrative}
 
 
 def spoiled(submission: dict[str, Any]) -> Iterator[bytes]:
@@ -109,7 +110,8 @@ def statuses(mesh: Chain) -> Iterator[tuple[str, bytes]]:
     """What senders are told, keys included."""
     for topic in mesh.broker.topics:
         if topic.startswith(topics.STATUS):
-            yield from ((f"{topic} {record.offset}", (record.key or b"") + b" " + (record.value or b"")) for record in mesh.records(topic))
+            for record in mesh.records(topic):
+                yield f"{topic} {record.offset}", (record.key or b"") + b" " + (record.value or b"")
 
 
 def assert_clean(mesh: Chain, canaries: Canaries, *, told: frozenset[str] = frozenset({"reference"})) -> None:
@@ -140,8 +142,9 @@ async def test_nothing_of_a_tip_is_recorded_elsewhere(mesh: Chain, partner: str)
     await mesh.send(tips[:1], partner=partner)
     await mesh.send(map(corrected, tips), partner=partner)
 
-    assert {entry["tally"]["revision"] for entry in mesh.json(topics.CUSTODY) if entry["kind"] == "tip.accepted"} == {1, 2}
-    assert len({entry["tip"] for entry in mesh.json(topics.CUSTODY)}) == len(tips)
+    accepted = [entry for entry in mesh.json(topics.CUSTODY) if entry["kind"] == "tip.accepted"]
+    assert {entry["tally"]["revision"] for entry in accepted} == {1, 2}
+    assert len({entry["tip"] for entry in accepted}) == len(tips)
     assert len(mesh.spans()) > len(tips) * 10
     assert_clean(mesh, canaries)
 
@@ -187,7 +190,7 @@ async def test_an_agency_that_echoes_leaks_nothing(tmp_path: Path, status: bytes
 
 
 async def test_an_agencys_answer_goes_to_the_sender_only(mesh: Chain) -> None:
-    """A question's text reaches the sender's status topic; a reference, a note and broken answers reach nobody's records."""
+    """A question's text reaches its sender; a case number stands with the deliveries, broken answers nowhere."""
     canaries, agency = plant(4), plant(1, seed="agency")
     said = agency.submissions[0]
     await mesh.send(canaries.submissions)
@@ -200,15 +203,16 @@ async def test_an_agencys_answer_goes_to_the_sender_only(mesh: Chain) -> None:
     assert text == {hit.word for hit in agency.search(statuses(mesh))}
     assert_clean(mesh, canaries)
     found = {(hit.field, hit.place.partition("/")[0]) for hit in agency.search(clean_places(mesh))}
-    assert found == {("people.name", "value of deliveries")}, "the agency's own case number, which stands there by contract"
+    assert found == {("people.name", "value of deliveries")}, "the agency's own case number, there by contract"
 
 
 def _answers(referrals: list[str], said: dict[str, Any]) -> Iterator[bytes]:
     narrative = said["narrative"]
     first = {"schema": "receipt/1", "referral_id": referrals[0]}
     yield orjson.dumps(first | {"status": "question", "text": narrative})
-    yield orjson.dumps(first | {"referral_id": referrals[1], "status": "acknowledged", "reference": said["people"][0]["name"]})
-    yield orjson.dumps(first | {"referral_id": referrals[2], "status": "nack", "nack": said["people"][0]["note"]})
+    person, others = said["people"][0], [{"schema": "receipt/1", "referral_id": each} for each in referrals[1:]]
+    yield orjson.dumps(others[0] | {"status": "acknowledged", "reference": person["name"]})
+    yield orjson.dumps(others[1] | {"status": "nack", "nack": person["note"]})
     yield orjson.dumps(first | {"status": said["reference"], said["accounts"][0]["handle"]: narrative})
     yield orjson.dumps(deepcopy(said))
     yield said["place"]["description"].encode()

@@ -65,7 +65,9 @@ def test_every_tip_comes_out_once_and_every_rubbish_is_refused_once(mesh: Proces
     One referral per tip and destination, one refusal per rubbish record, and no process died.
     """
     inbox = "tips-inbox-ecpat-se"
-    good = [(inbox, json.dumps(tip(i)).encode(), [("traceparent", b"garbage")] if i % 50 == 0 else []) for i in range(TIPS)]
+    good = [
+        (inbox, json.dumps(tip(i)).encode(), [("traceparent", b"garbage")] if i % 50 == 0 else []) for i in range(TIPS)
+    ]
     again = good[:REPEATS]
     bad = [(inbox, *rubbish(i)) for i in range(100)]
     status = Reader(kafka, ["tips-status-ecpat-se"], from_now=True)

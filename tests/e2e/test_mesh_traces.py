@@ -1,4 +1,4 @@
-"""Every step of every tip has its span: held against the records that the hops wrote, not against what they say of it."""
+"""Every step of every tip has its span: held against the records that the hops wrote."""
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts import telemetry, topics
 from contracts import headers as h
+from contracts import telemetry, topics
 from services.chassis.hop import Record
 from services.chassis.localtraces import LocalSpan, traces_naming
 from services.chassis.memory_run import Fed
@@ -20,9 +20,16 @@ UNTRACED = (topics.CUSTODY, topics.CHANGELOG)
 READ = (topics.RECEIVED, topics.LOCATED, topics.ROUTED, topics.OUTCOMES, topics.RECEIPTS_CHECKED)
 """Beginnings of the topics that a hop of the mesh reads."""
 EACH_TIP = {
-    "process tips-inbox-{partner}", "send tips-received", "send tips-status-{partner}", "process tips-received", "locate",
-    "send tips-located", "process tips-located", "route", "send decisions",
-}  # fmt: skip
+    "process tips-inbox-{partner}",
+    "send tips-received",
+    "send tips-status-{partner}",
+    "process tips-received",
+    "locate",
+    "send tips-located",
+    "process tips-located",
+    "route",
+    "send decisions",
+}
 EACH_REFERRAL = {"send referrals-routed", "process referrals-routed", "send deliveries"}
 INBOX = topics.inbox("ecpat-se")
 NO_CONTEXT = "the end of an attempt (Told) has no context: its span begins anew, in the trace derived from the tip's id"

@@ -28,7 +28,7 @@ class PassOn:
 
     def tasks(self) -> Sequence[TaskSpec]:
         """One task."""
-        return same_partition_topics(self.name, [Lane(self._source)], 1, changelog=None)
+        return same_partition_topics([Lane(self._source)], 1, changelog=None)
 
     def decide(self, given: Input, _view: View) -> Outcome:
         """Pass the record on."""

@@ -27,7 +27,7 @@ class CopyHop:
     def tasks(self) -> Sequence[TaskSpec]:
         """One task per partition of both lanes."""
         lanes = [Lane(self.source), Lane(self.source + "-urgent", urgent=True)]
-        return same_partition_topics(self.name, lanes, self._partitions, changelog=self._changelog)
+        return same_partition_topics(lanes, self._partitions, changelog=self._changelog)
 
     def decide(self, given: Input, view: View) -> Outcome:
         """Copy, and number the copies of a task without a gap."""

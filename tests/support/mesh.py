@@ -87,7 +87,9 @@ class ProcessMesh:
         try:
             return json.loads(done.stdout)
         except json.JSONDecodeError as error:
-            raise AssertionError(f"vidare {' '.join(arguments)} exited {done.returncode}: {done.stderr[-2000:]}") from error
+            raise AssertionError(
+                f"vidare {' '.join(arguments)} exited {done.returncode}: {done.stderr[-2000:]}"
+            ) from error
 
     def start(self) -> None:
         """Create the topics and start *workers* processes of each hop."""

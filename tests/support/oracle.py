@@ -22,8 +22,8 @@ class Seen:
     topic: str
     partition: int
     offset: int
-    key: bytes | None
-    value: bytes | None
+    key: bytes | str | None
+    value: bytes | str | None
     headers: dict[str, bytes]
     timestamp_ms: int
 
@@ -47,7 +47,7 @@ def publish(
     for topic, value, headers in records:
         while True:
             try:
-                producer.produce(topic, value=value, key=key, headers=headers, on_delivery=confirmed)
+                producer.produce(topic, value=value, key=key, headers=[*headers], on_delivery=confirmed)
                 break
             except BufferError:
                 producer.poll(0.1)
@@ -95,15 +95,7 @@ class Reader:
         for message in self._consumer.consume(5_000, seconds):
             if message.error():
                 continue
-            yield Seen(
-                topic=message.topic(),
-                partition=message.partition(),
-                offset=message.offset(),
-                key=message.key(),
-                value=message.value(),
-                headers=dict(message.headers() or []),
-                timestamp_ms=message.timestamp()[1],
-            )
+            yield _seen(message)
 
     def until(self, enough: Callable[[list[Seen]], bool], *, seconds: float, quiet: float = 2.0) -> list[Seen]:
         """
@@ -126,6 +118,14 @@ class Reader:
     def close(self) -> None:
         """Leave the broker."""
         self._consumer.close()
+
+
+def _seen(message: Message) -> Seen:
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    if topic is None or partition is None or offset is None:
+        raise AssertionError("a record without a place")
+    headers: Any = message.headers() or []
+    return Seen(topic, partition, offset, message.key(), message.value(), dict(headers), message.timestamp()[1])
 
 
 def doubled(values: Iterable[object]) -> dict[object, int]:

@@ -261,7 +261,7 @@ def test_a_jurisdiction_is_said_in_short(jurisdiction: dict[str, Any], said: str
 
 def test_refusals_are_rows_of_their_own() -> None:
     """Reference, reason and place; never what was refused."""
-    statuses = [
+    statuses: list[tuple[str, dict[str, Any]]] = [
         ("p", {"status": "accepted"}),
         ("p", {"status": "refused", "reference": None, "refusal": {"reason": "not_json"}}),
     ]

@@ -34,7 +34,7 @@ def test_the_narrowest_block_decides_then_the_number() -> None:
 
 def test_later_folders_win(tmp_path: Path) -> None:
     """An operator's own list goes over the shipped one; exits add up."""
-    row = '[[operator]]\nid = "{id}"\nname = "x"\nkind = "cdn"\nsource = "t"\ndate = 2026-01-01\ncidr = ["192.0.2.0/24"]'
+    row = '[[operator]]\nid = "{id}"\nname="x"\nkind="cdn"\nsource="t"\ndate=2026-01-01\ncidr = ["192.0.2.0/24"]'
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "networks.toml").write_text(row.format(id=name))

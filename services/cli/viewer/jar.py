@@ -61,11 +61,18 @@ def _fetch_into(folder: Path) -> None:
 def _copy(target: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
-        raise Misconfigured(f"the trace viewer is not in {jar_path()} and there is no Maven to fetch it: apt-get install maven")
+        msg = f"the trace viewer is not in {jar_path()} and there is no Maven to fetch it: apt-get install maven"
+        raise Misconfigured(msg)
     command = [maven, "-q", "-B", "-Dstyle.color=never", GOAL, f"-Dartifact={ARTIFACT}", f"-DoutputDirectory={target}"]
     try:
-        done = subprocess.run(  # in a folder of its own: a pom.xml where the user stands is none of ours
-            command, cwd=target, capture_output=True, text=True, check=False, timeout=FETCH_WITHIN_S, stdin=subprocess.DEVNULL
+        done = subprocess.run(
+            command,
+            cwd=target,  # a pom.xml where the user stands is none of ours
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=FETCH_WITHIN_S,
+            stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
         msg = f"Maven did not fetch the trace viewer within {FETCH_WITHIN_S} s; is Maven Central reachable?"

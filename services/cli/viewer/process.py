@@ -123,11 +123,13 @@ class Viewer:
 
     def _wait(self, made: Running) -> None:
         started = time.monotonic()
-        wait_until(
-            lambda: not process.is_ours(made.pid, self._mark) or healthy(made.port), timeout_s=START_WITHIN_S, every_s=0.2
-        )
+
+        def lives() -> bool:
+            return process.is_ours(made.pid, self._mark)
+
+        wait_until(lambda: not lives() or healthy(made.port), timeout_s=START_WITHIN_S, every_s=0.2)
         if not healthy(made.port):
-            what = "does not answer" if process.is_ours(made.pid, self._mark) else "ended while starting"
+            what = "does not answer" if lives() else "ended while starting"
             raise Misconfigured(f"the trace viewer {what}; its last words are in {self.log}")
         self._say(f"viewer: answers at {made.address} after {time.monotonic() - started:.1f} s")
 
