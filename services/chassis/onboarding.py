@@ -145,9 +145,9 @@ def _check_agency(file: TomlFile, number: int, agency: Agency, known: Certaintie
         raise file.refuse(("agency", number), f"{agency.id!r} is {agency.kind.value} and needs a country")
     certainty = known.get((agency.country, agency.kind), "none")
     if certainty not in ENOUGH:
+        row = f"the registry's {agency.kind.value} row for {agency.country}"
         raise file.refuse(
-            ("agency", number, "country"),
-            f"{agency.id!r}: the registry's {agency.kind.value} row for {agency.country} has certainty {certainty!r}, below medium",
+            ("agency", number, "country"), f"{agency.id!r}: {row} has certainty {certainty!r}, below medium"
         )
 
 

@@ -1,4 +1,4 @@
-"""A submission's whole way in one process, without a broker: intake's decision, geolocate's verdicts, the router's decision."""
+"""A submission's whole way in one process, without a broker: intake, geolocate, router."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

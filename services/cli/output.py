@@ -42,7 +42,9 @@ def _drawn(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    drawn = Table(*heads, box=box.SIMPLE_HEAD)
+    drawn = Table(box=box.SIMPLE_HEAD)
+    for head in heads:
+        drawn.add_column(head, overflow="fold")  # ids are for copying: never cut
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
     Console().print(drawn)

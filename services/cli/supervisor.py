@@ -60,7 +60,7 @@ class Supervisor:
         self._thread = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
         self._thread.start()
 
-    def wait_ready(self, within_s: float = 60.0) -> None:
+    def wait_ready(self, within_s: float = 120.0) -> None:
         """
         Return when every process says that it can work.
 

@@ -49,7 +49,9 @@ def run_door(settings: Settings) -> int:
         return explainer.explain(data, partner, rules=True)
 
     app = door(explainer.world, tracing, submitted=submitted, now=lambda: datetime.now(UTC))
-    uvicorn.run(app, host=settings.host, port=int(os.environ.get("VIDARE_PORT", PORT)), log_config=None, access_log=False)
+    uvicorn.run(
+        app, host=settings.host, port=int(os.environ.get("VIDARE_PORT", PORT)), log_config=None, access_log=False
+    )
     tracing.close()
     return 0
 
@@ -60,7 +62,12 @@ def run(settings: Settings, member: str) -> int:
     hop = RouterHop(load_world(settings), settings.partitions, version=installed_version())
     port = os.environ.get("VIDARE_PORT")
     code = run_hop(
-        hop, settings, member=member, port=int(port) if port else None, recorder=recorder, metrics=recorder.metrics.render
+        hop,
+        settings,
+        member=member,
+        port=int(port) if port else None,
+        recorder=recorder,
+        metrics=recorder.metrics.render,
     )
     recorder.close()
     return code

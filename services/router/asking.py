@@ -74,7 +74,9 @@ class Asking:
             self._parts[name] = tuple(place for place in self.facts.part(name) if not place.candidate)
         return self._parts[name]
 
-    def clauses(self, row: Row, clauses: Sequence[Clause], places: Sequence[Place | None], rule: str | None = None) -> None:
+    def clauses(
+        self, row: Row, clauses: Sequence[Clause], places: Sequence[Place | None], rule: str | None = None
+    ) -> None:
         """Ask for everything that *clauses* of a row that matched for *places* refer to, in the name of *rule*."""
         for clause in clauses:
             for place in self._looked_at(row, clause, places):
@@ -117,7 +119,11 @@ class Asking:
             if place.candidate and conflict is not None and place.part == conflict.part:
                 normal, self.fired = self.fired, {}
                 for row in self.book.rows:
-                    if row.raw.route and row.per == place.part and row.first_failed(self.facts, place, self.fired) is None:
+                    if (
+                        row.raw.route
+                        and row.per == place.part
+                        and row.first_failed(self.facts, place, self.fired) is None
+                    ):
                         self.fired[row.id] = [place]
                         self.clauses(row, row.then, (place,), rule)
                 self.fired = normal
@@ -157,11 +163,16 @@ class Asking:
         }[target]
 
     def _hotline(self, place: Place) -> str:
-        """The one hotline of the place's country: chosen by the first of the tip's domains there, so that no other gets a copy."""
+        """
+        The one hotline of the place's country.
+
+        Chosen by the first of the tip's domains there, so that no other gets a copy.
+        """
         hotlines = place.standing.hotlines
         country = hotlines[0].country or ""
-        same = (p for p in self.facts.places if p.part == "host" and p.standing.hotlines == hotlines and p.candidate == place.candidate)
-        return choose(hotlines, country, min((p.domain or "" for p in same), default="")).id
+        hosts = (p for p in self.facts.places if p.part == "host" and p.candidate == place.candidate)
+        domains = (p.domain or "" for p in hosts if p.standing.hotlines == hotlines)
+        return choose(hotlines, country, min(domains, default="")).id
 
     def _operator(self, rule: str, place: Place | None) -> str | None:
         if place is None or place.operator is None:
@@ -228,7 +239,7 @@ class Asking:
 
 
 def lane_kind(atlas: Atlas, agency: str) -> AgencyKind | None:
-    """The kind by which an agency's priority is found: content references to Interpol are about content, not persons."""
+    """The kind by which an agency's priority is found: references by way of ICCAM are about content, not persons."""
     record = atlas.agencies.get(agency)
     if record is None:
         return None

@@ -62,7 +62,7 @@ class Reading:
 
 
 def reading(rows: Mapping[str, Row], row: Row, *more: Row) -> Reading:
-    """Classes of everything that the rows *row* and *more* read; rows that they refer to are read as well where they look at the same."""
+    """Classes of all that *row* and *more* read, and the rows that they refer to where those look at the same."""
     reads: set[Read] = set()
     others: set[str] = set()
     for one in (row, *more):
@@ -119,7 +119,10 @@ def _possible(case: Case) -> bool:
     if not _lawful(case, _LAWS):
         return False
     parts = {name.rpartition(".")[0] for name in case if "." in name}
-    return all(_lawful({n.rpartition(".")[2]: v for n, v in case.items() if n.startswith(part + ".")}, _PLACE_LAWS) for part in parts)
+    return all(
+        _lawful({n.rpartition(".")[2]: v for n, v in case.items() if n.startswith(part + ".")}, _PLACE_LAWS)
+        for part in parts
+    )
 
 
 def _lawful(case: Mapping[str, Any], laws: Iterable[tuple[tuple[str, ...], Callable[..., bool]]]) -> bool:
@@ -137,14 +140,17 @@ def _world(rows: Mapping[str, Row], per: str, case: Case) -> tuple[Any, Any, dic
     if per != "tip":
         own = {name.rpartition(".")[2]: value for name, value in case.items() if name.startswith(per + ".")}
         standing = SimpleNamespace(**{name: value for name, value in own.items() if name in STANDING})
-        place = SimpleNamespace(standing=standing, **{name: value for name, value in own.items() if name not in STANDING})
+        place = SimpleNamespace(
+            standing=standing, **{name: value for name, value in own.items() if name not in STANDING}
+        )
     fired: dict[str, list[Any]] = {
         name.removeprefix("matched "): [place] for name, value in case.items() if name.startswith("matched ") and value
     }
     for rule, row in rows.items():
-        if row.per in (per, "tip") and f"matched {rule}" not in case and _readable(row, case):
-            if _hold(row.when, facts, place if row.per != "tip" else None, fired):
-                fired[rule] = [place if row.per != "tip" else None]
+        looked_at = place if row.per != "tip" else None
+        asked = row.per in (per, "tip") and f"matched {rule}" not in case and _readable(row, case)
+        if asked and _hold(row.when, facts, looked_at, fired):
+            fired[rule] = [looked_at]
     return facts, place, fired
 
 

@@ -1,5 +1,5 @@
 """
-Conditions as typed data: ``equals``, ``one_of``, ``at_least``, ``has`` on one fact; ``not``, ``any``, ``all``; ``matched``, ``unmatched``.
+Conditions as typed data: one fact against a value, ``not``, ``any``, ``all``, and whether another rule matched.
 
 A condition is compiled once into a function and keeps what it reads, so that
 a proof can enumerate every case that makes a difference.
@@ -44,7 +44,7 @@ def parse(data: Any, per: str) -> Condition:  # noqa: ANN401 - whatever TOML hol
         Wrong: An unknown fact, operator or value.
     """
     if not isinstance(data, dict):
-        raise Wrong("a condition must be a table such as { fact = \"kind\", equals = \"csam\" }")
+        raise Wrong('a condition must be a table such as { fact = "kind", equals = "csam" }')
     if "fact" in data:
         return _comparison(data, per)
     if len(data) != 1:
@@ -82,7 +82,9 @@ def _comparison(data: dict[str, Any], per: str) -> Condition:
         raise Wrong(f"fact {name!r} needs exactly one of {', '.join(OPERATORS)}")
     operator, value = operators[0], data[operators[0]]
     _check(name, known, operator, value)
-    return Condition(f"{name} {operator} {_shown(value)}", frozenset(_reads(name, operator, value)), _test(name, operator, value))
+    return Condition(
+        f"{name} {operator} {_shown(value)}", frozenset(_reads(name, operator, value)), _test(name, operator, value)
+    )
 
 
 def _check(name: str, known: Fact, operator: str, value: Any) -> None:  # noqa: ANN401
@@ -138,11 +140,8 @@ def _several(word: str, inner: Any, per: str) -> Condition:  # noqa: ANN401
         raise Wrong(f"{word} needs a list of conditions")
     parts = [parse(one, per) for one in inner]
     tests = tuple(part.test for part in parts)
-    test: Test
-    if word == "all":
-        test = every(parts)
-    else:
-        test = lambda facts, place, fired: any(one(facts, place, fired) for one in tests)  # noqa: E731
+    either: Test = lambda facts, place, fired: any(one(facts, place, fired) for one in tests)  # noqa: E731
+    test = every(parts) if word == "all" else either
     return Condition(
         f"{word}({'; '.join(part.text for part in parts)})",
         frozenset().union(*(part.reads for part in parts)),

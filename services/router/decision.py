@@ -19,7 +19,7 @@ from services.router.asking import REVIEW, Ask, Asking, Miss, lane_kind
 from services.router.atlas import Atlas
 from services.router.facts import NEW, Facts, History
 from services.router.hearing import Truth, close, collect, keep_from_live, suppress
-from services.router.places import facts_of, region_named
+from services.router.places import Seen, facts_of, region_named
 from services.router.rulebook import Rulebook
 from services.triage import Triage, triage
 
@@ -105,9 +105,7 @@ def route(located: TipLocated, world: World, history: History = NEW, *, now: dat
     vetted = partner is not None and partner.vetted
     placed = any(verdict.country for verdict in located.jurisdiction.persons)
     level = triage(tip.facts, vetted=vetted, now=now, located=placed, given=history.codes)
-    facts = facts_of(
-        located, triage=level, partner=partner, atlas=world.atlas, history=history, duty_services=world.book.duty_services
-    )
+    facts = facts_of(located, level, Seen(world.atlas, partner, history, frozenset(world.book.duty_services)))
     asking = Asking(facts, world.atlas, world.book, history.excluded)
     truth = list(collect(asking, world.book))
     asking.named(history.refer, None)
@@ -118,30 +116,36 @@ def route(located: TipLocated, world: World, history: History = NEW, *, now: dat
     asking.named((), history.look)
     closed = close(asking, world.book, truth, history)
     px = "withdrawn" if tip.facts.withdrawn else "closed_by_person" if history.closed else closed
-    px = px or keep_from_live(asking, tip.facts.is_test)
-    return _decision(located, asking, level, history, tuple(truth), suppressed, px)
+    if px is None and tip.facts.is_test:
+        px = keep_from_live(asking)
+    return _decision(_Heard(located, asking, level, history), tuple(truth), suppressed, px)
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A tip after every row was heard."""
+
+    located: TipLocated
+    asking: Asking
+    level: Triage
+    history: History
 
 
 def _decision(
-    located: TipLocated,
-    asking: Asking,
-    level: Triage,
-    history: History,
-    truth: tuple[Truth, ...],
-    suppressed: list[tuple[str, str]],
-    px: str | None,
+    heard: _Heard, truth: tuple[Truth, ...], suppressed: Sequence[tuple[str, str]], px: str | None
 ) -> Decision:
+    asking, level = heard.asking, heard.level
     asks = [] if px else asking.asks
     by_agency: dict[str, list[Ask]] = {}
     for ask in asks:
         by_agency.setdefault(ask.agency, []).append(ask)
-    chosen = tuple(_destination(agency, by_agency[agency], asking, level, history, located) for agency in sorted(by_agency))
+    chosen = tuple(_destination(heard, agency, by_agency[agency]) for agency in sorted(by_agency))
     urgent = min(chosen, key=lambda one: one.priority, default=None)
     return Decision(
         facts=asking.facts,
         triage=level,
         destinations=chosen,
-        later=() if px else tuple(_later(asking, by_agency, level, history, located)),
+        later=() if px else tuple(_later(heard, by_agency)),
         suppressed=tuple(dict.fromkeys(pair for pair in suppressed if pair[0] not in by_agency)),
         why_not=tuple(miss for miss in asking.misses if miss.agency not in by_agency),
         truth=truth,
@@ -153,32 +157,28 @@ def _decision(
     )
 
 
-def _destination(
-    agency: str, asks: Sequence[Ask], asking: Asking, level: Triage, history: History, located: TipLocated
-) -> Destination:
-    why = tuple(dict.fromkeys((ask.rule, ask.text) for ask in asks))
-    rules = tuple(sorted({rule for rule, _ in why}))
-    priority, reasons = _priority(agency, asking.atlas, level, history)
-    at_home = agency == asking.atlas.police_home
-    legality = HOME_ONLY if any(ask.target == "hotline-of" and ask.place in asking.fired.get("R31", ()) for ask in asks) else None
+def _destination(heard: _Heard, agency: str, asks: Sequence[Ask]) -> Destination:
+    atlas = heard.asking.atlas
+    why = tuple(sorted({(ask.rule, ask.text) for ask in asks}))
+    priority, reasons = _priority(heard, agency)
+    at_home = agency == atlas.police_home
+    noted = heard.asking.fired.get("R31", ())
+    home_only = any(ask.target == "hotline-of" and ask.place in noted for ask in asks)
     return Destination(
         agency,
-        rules,
-        tuple(sorted(why)),
+        tuple(sorted({rule for rule, _ in why})),
+        why,
         priority,
         reasons,
-        region=_region(located, asking.atlas, priority) if at_home else None,
+        region=_region(heard.located, atlas, priority) if at_home else None,
         duty=at_home and priority is Priority.P0,
-        legality=legality,
+        legality=HOME_ONLY if home_only else None,
     )
 
 
-def _priority(agency: str, atlas: Atlas, level: Triage, history: History) -> tuple[Priority, tuple[str, ...]]:
-    kind = lane_kind(atlas, agency)
-    if kind is None:
-        found, reasons = level.level, level.codes
-    else:
-        found, reasons = level.for_kind(kind)
+def _priority(heard: _Heard, agency: str) -> tuple[Priority, tuple[str, ...]]:
+    kind, level, history = lane_kind(heard.asking.atlas, agency), heard.level, heard.history
+    found, reasons = (level.level, level.codes) if kind is None else level.for_kind(kind)
     found = history.level or found
     return (min(found, history.at_least) if history.at_least else found), reasons
 
@@ -192,13 +192,11 @@ def _region(located: TipLocated, atlas: Atlas, priority: Priority) -> str | None
     return regions.by_id(tip.tip_id, record.regions)
 
 
-def _later(
-    asking: Asking, now: Mapping[str, Sequence[Ask]], level: Triage, history: History, located: TipLocated
-) -> Iterator[Later]:
+def _later(heard: _Heard, now: Mapping[str, Sequence[Ask]]) -> Iterator[Later]:
+    asking = heard.asking
     for ask in asking.later:
         if ask.agency not in now:
-            to = _destination(ask.agency, [ask], asking, level, history, located)
-            yield Later(to, asking.atlas.police_home, asking.facts.urgent)
+            yield Later(_destination(heard, ask.agency, [ask]), asking.atlas.police_home, asking.facts.urgent)
 
 
 def _candidate(asking: Asking, now: Mapping[str, Sequence[Ask]]) -> str | None:

@@ -1,6 +1,7 @@
 """
-What changes between two rulebooks: exact over the facts that the differing rows read, told as few cubes with an example each.
+What changes between two rulebooks: exact over the facts that the differing rows read.
 
+Told as few cubes, each with an example.
 A cube is a case with some facts left open: whatever they are, the row says the
 same before and the same after.
 """
@@ -120,7 +121,9 @@ def _cover(wanted: Sequence[Case], possible: Sequence[Case]) -> list[Case]:
     left = list(wanted)
     cubes: list[Case] = []
     while left:
-        cube = max((_widened(case, wanted, possible) for case in left), key=lambda c: sum(_within(case, c) for case in left))
+        cube = max(
+            (_widened(case, wanted, possible) for case in left), key=lambda c: sum(_within(case, c) for case in left)
+        )
         cubes.append(cube)
         left = [case for case in left if not _within(case, cube)]
     return cubes

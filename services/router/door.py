@@ -1,4 +1,4 @@
-"""The router's door: the full decision for a located tip or a submission, for operators on this machine; nothing is stored."""
+"""The router's door: the full decision for one tip, for operators on this machine; nothing is stored."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -27,7 +27,7 @@ MOST_BYTES = 2 * 1024 * 1024
 """Largest record of a located tip."""
 
 Submitted = Callable[[bytes, str], dict[str, Any]]
-"""A submission's bytes and its partner to the explained decision; given by the wiring, which may know intake and geolocate."""
+"""A submission's bytes and its partner to the explained decision; the wiring gives it."""
 
 
 def door(world: World, tracing: DoorTracing, *, submitted: Submitted, now: Callable[[], datetime]) -> FastAPI:

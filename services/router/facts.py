@@ -17,6 +17,7 @@ Event = Literal["none", "origin_revealed", "moved"]
 
 ILLEGAL = (AssessmentStatus.BASELINE, AssessmentStatus.NATIONAL)
 
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A country in one part it plays, or an address that has none."""
@@ -83,7 +84,7 @@ class Facts:
         return self.priority.urgent
 
     def part(self, name: str) -> tuple[Place, ...]:
-        """Places by the part they play; ``person`` is offenders and victims, ``address`` whatever a verdict is about."""
+        """Places by the part they play; ``person`` is offenders and victims, ``address`` what verdicts are about."""
         parts = PARTS[name]
         return tuple(place for place in self.places if place.part in parts and _in(name, place))
 

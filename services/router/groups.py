@@ -101,4 +101,3 @@ def related(group: GroupRow, agency: str, own: str) -> tuple[str, ...]:
     """Referrals about the same thing that *agency* has already."""
     lead = group.leads.get(agency)
     return (lead.referral,) if lead and lead.referral != own else ()
-

@@ -32,12 +32,12 @@ def _hear(asking: Asking, row: Row) -> Truth:
     """Let one row ask, and say whether it matched."""
     matched, failed = _matches(asking, row)
     if not matched:
-        return Truth(row.id, False, failed)
+        return Truth(row.id, matched=False, failed=failed)
     asking.fired[row.id] = matched
     if row.raw.route and row.kind == "destination" and row.per == "host":
         asking.passed_over(row, matched)
     asking.clauses(row, row.then, matched)
-    return Truth(row.id, True)
+    return Truth(row.id, matched=True)
 
 
 def _matches(asking: Asking, row: Row) -> tuple[list[Place | None], str | None]:
@@ -110,9 +110,9 @@ def close(asking: Asking, book: Rulebook, truth: list[Truth], history: History) 
     return px
 
 
-def keep_from_live(asking: Asking, is_test: bool) -> str | None:
-    """Keep a test tip from every agency that is not on this machine."""
-    live = asking.atlas.live if is_test else frozenset()
+def keep_from_live(asking: Asking) -> str | None:
+    """Keep a test tip from every agency that is not on this machine; the reason if none is left."""
+    live = asking.atlas.live
     blocked = [ask for ask in asking.asks if ask.agency in live]
     if not blocked:
         return None

@@ -67,7 +67,7 @@ def _release(turn: Turn, group: GroupRow, agency: str, pending: Pending) -> None
     one = next((one for one in decision.later if one.to.id == agency), None)
     if one is None:
         return
-    words = Words(located, decision, row.version, atlas=turn.world.atlas, book=turn.world.book, now=turn.now)
+    words = Words(located, decision, row.version, world=turn.world, now=turn.now)
     _send(turn, words, one, row, group)
     turn.shelf.keep_tip(row)
 

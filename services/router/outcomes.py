@@ -173,4 +173,3 @@ def settles(turn: Turn, tip: str) -> None:
         return
     remember(row, replace(history_of(row), first_candidate=True))
     turn.take(located, row, cause=Cause.TIME)
-

@@ -1,6 +1,7 @@
 """From a located tip to the facts that rules read: each country in the part it plays, as sure as its evidence."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from contracts.events import PersonFacts, TipFacts, TipLocated, Verdict
 from contracts.onboarding import Partner
@@ -19,12 +20,21 @@ TRUSTED = 0.5
 """A person's address counts as a country from this confidence on: below lie proxies, Tor exits and disagreement."""
 
 
-def facts_of(
-    located: TipLocated, *, triage: Triage, partner: Partner | None, atlas: Atlas, history: History, duty_services: Iterable[str]
-) -> Facts:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """From where a tip is seen."""
+
+    atlas: Atlas
+    partner: Partner | None
+    history: History
+    duty_services: frozenset[str]
+
+
+def facts_of(located: TipLocated, triage: Triage, seen: Seen) -> Facts:
     """The facts of a located tip, seen from the atlas's home and after its history."""
+    atlas, partner, history = seen.atlas, seen.partner, seen.history
     tip = located.received.facts
-    places = tuple(_places(located, atlas, history, frozenset(duty_services)))
+    places = tuple(_places(located, atlas, history, seen.duty_services))
     people = _countries(places, ("offender", "victim"))
     known = _countries(places, ("host", "offender", "victim", "scene"))
     status = history.status or tip.status
@@ -47,7 +57,7 @@ def facts_of(
         known_case=bool(tip.known_to),
         consent=tip.share_with_police,
         region_known=region_named(tip, atlas) is not None,
-        person_wanted=not history.decided and (Flag.LANG_UNKNOWN in tip.flags or not LOOK_TWICE.isdisjoint(triage.codes)),
+        person_wanted=_person_wanted(tip, triage) and not history.decided,
         investigation=history.investigation,
         event=history.event,
         moves=history.moves,
@@ -67,6 +77,10 @@ def region_named(tip: TipFacts, atlas: Atlas) -> str | None:
         return None
     wanted = tip.place_region.strip().casefold().removeprefix("region ")
     return next((region.name for region in record.regions if region.name.casefold() == wanted), None)
+
+
+def _person_wanted(tip: TipFacts, triage: Triage) -> bool:
+    return Flag.LANG_UNKNOWN in tip.flags or not LOOK_TWICE.isdisjoint(triage.codes)
 
 
 def _foreign_hotline(partner: Partner | None, atlas: Atlas) -> bool:

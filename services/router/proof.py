@@ -36,7 +36,9 @@ def prove(book: Rulebook, atlas: Atlas) -> Proof:
     """
     tried = prove_rows(book)
     if not atlas.usable(atlas.police_home):
-        raise Misconfigured(f"{atlas.police_home} is not onboarded: a child in danger would reach nobody; add it to agencies.toml")
+        raise Misconfigured(
+            f"{atlas.police_home} is not onboarded: a child in danger would reach nobody; add it to agencies.toml"
+        )
     return Proof(len(book.rows), tried, tuple(_not_onboarded(book, atlas)))
 
 
@@ -64,7 +66,9 @@ def _never_empty(book: Rulebook, rows: Mapping[str, Row]) -> int:
             continue
         tried += 1
         if not any(_asks_person(rows, row, case) for row in defaults):
-            raise _refuse(book, defaults[0], f"a tip could end nowhere: no default asks for a person when {_told(case)}")
+            raise _refuse(
+                book, defaults[0], f"a tip could end nowhere: no default asks for a person when {_told(case)}"
+            )
     for row in book.stages[3]:
         if row.raw.px is None and not any(name == "sighting" for condition in row.when for name, _ in condition.reads):
             raise _refuse(book, row, f"{row.id} closes a tip without a reason (px) and without a sighting")
@@ -84,7 +88,9 @@ def _alive(book: Rulebook, rows: Mapping[str, Row], row: Row) -> int:
         raise _refuse(book, row, f"{row.id} is dead: no tip can match its conditions")
     for number, clause in enumerate(row.then):
         if not any(holds(rows, row, clause, case) for case in matching):
-            raise _refuse(book, row, f"{row.id} has a dead clause: number {number + 1} never holds when the row matches")
+            raise _refuse(
+                book, row, f"{row.id} has a dead clause: number {number + 1} never holds when the row matches"
+            )
     if row.kind == "destination":
         for suppressor in book.stages[1]:
             if _always_taken_away(rows, row, suppressor):

@@ -1,4 +1,9 @@
-"""The bytes of ``referral-routed/1``, ``decision/1``, ``review/1`` and ``tip-status/1``: built by hand, checked by the contract's models in the tests."""
+"""
+The bytes of ``referral-routed/1``, ``decision/1``, ``review/1`` and ``tip-status/1``.
+
+Built by hand, because a model per event costs more than the decision; the
+tests read every one with the contract's models.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,9 +18,8 @@ from contracts.vocabulary import Action, Priority
 from services.chassis.hop import referral_id
 from services.router.asking import REVIEW
 from services.router.atlas import Atlas
-from services.router.decision import Decision, Destination
+from services.router.decision import Decision, Destination, World
 from services.router.names import OF_PLACE, OF_TIP, getter
-from services.router.rulebook import Rulebook
 from services.triage import acknowledge_by
 
 EMPTY = orjson.Fragment(b"{}")
@@ -46,10 +50,11 @@ class Step:
 class Words:
     """Writes what one version of a tip becomes."""
 
-    def __init__(self, located: TipLocated, decision: Decision, version: int, *, atlas: Atlas, book: Rulebook, now: datetime) -> None:
+    def __init__(self, located: TipLocated, decision: Decision, version: int, *, world: World, now: datetime) -> None:
         self.located, self.decision, self.version = located, decision, version
-        self.now, self.atlas = now, atlas
-        self._book = {"id": book.id, "digest": book.digest}
+        self.now, self.atlas = now, world.atlas
+        self._ids: dict[str, UUID] = {}
+        self._book = {"id": world.book.id, "digest": world.book.digest}
         self._shared = self._same_for_all()
         self._content = orjson.Fragment(located.received.content.model_dump_json(by_alias=True).encode())
 
@@ -60,7 +65,10 @@ class Words:
 
     def referral(self, destination: str) -> UUID:
         """Id of this version's referral to *destination*."""
-        return referral_id(self.located.received.tip_id, self.version, destination)
+        found = self._ids.get(destination)
+        if found is None:
+            found = self._ids[destination] = referral_id(self.located.received.tip_id, self.version, destination)
+        return found
 
     def routed(self, step: Step) -> bytes:
         """``referral-routed/1``; a notice carries no content, its receiver has it."""
@@ -93,7 +101,10 @@ class Words:
         return orjson.dumps(
             {
                 "schema": "decision/1",
-                **{"tip_id": tip.tip_id, "revision": tip.revision, "version": self.version, "group_id": tip.group_id},
+                "tip_id": tip.tip_id,
+                "revision": tip.revision,
+                "version": self.version,
+                "group_id": tip.group_id,
                 "partner": tip.partner,
                 "decided_at": self.now,
                 "rulebook": self._book,
@@ -101,12 +112,14 @@ class Words:
                 "facts": facts_told(one),
                 "truth": [{"rule": said.rule, "matched": said.matched, "failed": said.failed} for said in one.truth],
                 "destinations": [
-                    {"id": to.id, "rules": to.rules, "priority": to.priority, "region": to.region} for to in one.destinations
+                    {"id": to.id, "rules": to.rules, "priority": to.priority, "region": to.region}
+                    for to in one.destinations
                 ],
                 "later": later_told(one),
                 "suppressed": suppressed_told(one),
                 "why_not": why_not_told(one),
-                **{"priority": one.priority, "priority_reasons": one.priority_reasons},
+                "priority": one.priority,
+                "priority_reasons": one.priority_reasons,
                 "actionability": one.triage.actionability,
                 "px": one.px,
                 "sighting_of": list(sightings),
@@ -121,8 +134,13 @@ class Words:
             {
                 "schema": "review/1",
                 "review_id": review_id(tip.tip_id, self.version),
-                **{"tip_id": tip.tip_id, "version": self.version, "group_id": tip.group_id, "partner": tip.partner},
-                **{"state": "open", "reasons": reasons, "priority": level},
+                "tip_id": tip.tip_id,
+                "version": self.version,
+                "group_id": tip.group_id,
+                "partner": tip.partner,
+                "state": "open",
+                "reasons": reasons,
+                "priority": level,
                 "opened_at": self.now,
                 "decide_by": self.now + LOOK_WITHIN[level],
             }
@@ -135,7 +153,9 @@ class Words:
             {
                 "schema": "tip-status/1",
                 "status": "routed",
-                **{"reference": tip.reference, "tip_id": tip.tip_id, "revision": tip.revision},
+                "reference": tip.reference,
+                "tip_id": tip.tip_id,
+                "revision": tip.revision,
                 "priority": self.decision.priority,
                 "destinations": sorted({kind_told(self.atlas, agency) for agency in self.decision.ids}),
                 "at": self.now,
@@ -147,9 +167,17 @@ class Words:
         where = self.located.jurisdiction
         return {
             "schema": "referral-routed/1",
-            **{"tip_id": tip.tip_id, "revision": tip.revision, "version": self.version, "group": tip.group_id},
-            **{"is_test": facts.is_test, "kind": facts.kind, "partner": tip.partner, "reference": tip.reference},
-            **{"received_at": tip.received_at, "routed_at": self.now, "rulebook": self._book},
+            "tip_id": tip.tip_id,
+            "revision": tip.revision,
+            "version": self.version,
+            "group": tip.group_id,
+            "is_test": facts.is_test,
+            "kind": facts.kind,
+            "partner": tip.partner,
+            "reference": tip.reference,
+            "received_at": tip.received_at,
+            "routed_at": self.now,
+            "rulebook": self._book,
             "actionability": self.decision.triage.actionability,
             "deconflict": self.decision.deconflict,
             "jurisdiction": {
@@ -163,9 +191,12 @@ class Words:
                 ],
                 "flags": where.flags,
             },
-            **{"status": self.decision.facts.status, "labels": facts.labels, "signals": facts.signals},
+            "status": self.decision.facts.status,
+            "labels": facts.labels,
+            "signals": facts.signals,
             "known_to": [{"agency": case.agency, "case": case.case} for case in facts.known_to],
-            **{"preserve_until": facts.preserve_until, "share_with_police": facts.share_with_police},
+            "preserve_until": facts.preserve_until,
+            "share_with_police": facts.share_with_police,
         }
 
 

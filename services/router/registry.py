@@ -16,9 +16,10 @@ from services.chassis.errors import Misconfigured
 from services.chassis.onboarding import ENOUGH
 from services.router.countries import COUNTRIES
 
-COLUMNS = (
-    "iso2 country police police_certainty hotline hotline_domain hotline_certainty interpol parent sources iwf_portal".split()
-)
+COLUMNS = [
+    *("iso2", "country", "police", "police_certainty", "hotline", "hotline_domain", "hotline_certainty"),
+    *("interpol", "parent", "sources", "iwf_portal"),
+]
 INTERPOL_MEMBERS = 196
 """Known number of member countries: a cheap test that the column was not damaged."""
 
@@ -104,7 +105,7 @@ def hotline_ids(iso2: str, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _suffix(name: str) -> str:
-    found = re.match(r"[a-z0-9]+", name.split()[0].lower())
+    found = re.match(r"[a-z0-9]+", name.split(maxsplit=1)[0].lower())
     return found.group() if found else "x"
 
 
@@ -128,7 +129,9 @@ def _fault_of_names(row: Mapping[str, str]) -> str | None:
         if certainty not in CERTAINTIES:
             return f"{kind}_certainty {certainty!r} is none of {', '.join(CERTAINTIES)}"
         if bool(row[kind]) == (certainty == "none"):
-            return f"{kind} and {kind}_certainty disagree: a certainty other than none stands exactly where a name stands"
+            return (
+                f"{kind} and {kind}_certainty disagree: a certainty other than none stands exactly where a name stands"
+            )
     if row["hotline_domain"] and not (row["hotline"] and _DOMAIN.fullmatch(row["hotline_domain"])):
         return f"hotline_domain {row['hotline_domain']!r} is not a domain of a named hotline"
     names = row["hotline"].split(HOTLINE_SEPARATOR)

@@ -138,7 +138,9 @@ def _row(file: TomlFile, number: int, raw: _RawRow) -> Row:
     if raw.per not in PER:
         raise file.refuse((*where, "per"), f"{raw.id}: per {raw.per!r} is none of {', '.join(PER)}")
     if "{" in raw.title.replace("{country}", "") or ("{country}" in raw.title and raw.per == "tip"):
-        raise file.refuse((*where, "title"), f"{raw.id}: a title may only name {{country}}, and only of a row that looks at places")
+        raise file.refuse(
+            (*where, "title"), f"{raw.id}: a title may only name {{country}}, and only of a row that looks at places"
+        )
     _check_shape(file, number, raw)
     return Row(
         raw.id,
@@ -188,7 +190,9 @@ def _check_shape(file: TomlFile, number: int, raw: _RawRow) -> None:
     }
     for name, wrong in faults.items():
         if wrong:
-            raise file.refuse(("rule", number, name), f"{raw.id}: {name} does not fit a row of kind {raw.kind}, or is missing from it")
+            raise file.refuse(
+                ("rule", number, name), f"{raw.id}: {name} does not fit a row of kind {raw.kind}, or is missing from it"
+            )
     for name, words, known in (("remove", raw.remove, REMOVABLE), ("keep", raw.keep, KEEPABLE)):
         for word in words:
             if word not in known:
@@ -212,7 +216,10 @@ def _check_order(file: TomlFile, rows: Sequence[Row]) -> None:
     for number, row in enumerate(rows):
         stage = STAGE.get(row.kind, 0)
         if stage < highest:
-            raise file.refuse(("rule", number), f"{row.id} ({row.kind}) stands too late: suppressors, then the default, then what closes come last")
+            raise file.refuse(
+                ("rule", number),
+                f"{row.id} ({row.kind}) stands too late: suppressors, then the default, then what closes come last",
+            )
         highest = stage
     if not any(row.kind == "default" for row in rows):
         raise Misconfigured(f"{file.path}:{len(file.lines)}: no rule of kind default: a tip could end nowhere")

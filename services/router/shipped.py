@@ -31,10 +31,31 @@ hold_countries = []
 """
 
 OTHERS = (
-    ("interpol-ncb-se", "Interpol, National Central Bureau Stockholm", "interpol", "SE", "interpol-ncb", "police cooperation through the own bureau"),
-    ("interpol-iccam", "Interpol, content references by way of ICCAM", "interpol", None, "interpol-iccam", "content references of INHOPE members"),
+    (
+        "interpol-ncb-se",
+        "Interpol, National Central Bureau Stockholm",
+        "interpol",
+        "SE",
+        "interpol-ncb",
+        "police cooperation through the own bureau",
+    ),
+    (
+        "interpol-iccam",
+        "Interpol, content references by way of ICCAM",
+        "interpol",
+        None,
+        "interpol-iccam",
+        "content references of INHOPE members",
+    ),
     ("europol", "Europol", "europol", None, "police", "clearing house for cases of several member states"),
-    ("cdn-cloudflare", "Cloudflare child safety desk", "provider", "US", "provider", "notice to the operator of a proxy"),
+    (
+        "cdn-cloudflare",
+        "Cloudflare child safety desk",
+        "provider",
+        "US",
+        "provider",
+        "notice to the operator of a proxy",
+    ),
     ("takedown-se", "Own takedown desk", "takedown", "SE", "hotline", "notice to providers in the home country"),
     ("crawler-arachnid", "Project Arachnid", "crawler", "CA", "hotline", "list of addresses for the crawler"),
 )
@@ -45,12 +66,12 @@ def records(registry: Registry) -> Iterator[str]:
     """Every record as a table of TOML, hotlines first."""
     for row in registry.rows.values():
         for agency, name in zip(hotline_ids(row.iso2, row.hotlines), row.hotlines, strict=True):
-            yield _record(agency, name, "hotline", row.iso2, "hotline", "INHOPE member or national hotline")
+            yield _record((agency, name, "hotline", row.iso2, "hotline", "INHOPE member or national hotline"))
     for iso2 in POLICE:
         name = registry[iso2].police or iso2
-        yield _record(f"police-{iso2.lower()}", name, "police", iso2, "police", "competent national authority")
+        yield _record((f"police-{iso2.lower()}", name, "police", iso2, "police", "competent national authority"))
     for other in OTHERS:
-        yield _record(*other)
+        yield _record(other)
 
 
 def text(registry: Registry) -> str:
@@ -58,7 +79,8 @@ def text(registry: Registry) -> str:
     return "\n".join([HEAD, *records(registry)])
 
 
-def _record(agency: str, name: str, kind: str, country: str | None, profile: str, basis: str) -> str:
+def _record(said: tuple[str, str, str, str | None, str, str]) -> str:
+    agency, name, kind, country, profile, basis = said
     pushed = any(agency == known or (known.endswith("-") and agency.startswith(known)) for known in PUSHED)
     lines = ["[[agency]]", f'id = "{agency}"', f'name = "{name}{MARK}"', f'kind = "{kind}"']
     if country:

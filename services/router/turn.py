@@ -45,9 +45,9 @@ class Turn:
         history = self._history(located, row, group, cause)
         decision = route(located, self.world, history, now=self.now)
         row.version += 1
-        words = Words(located, decision, row.version, atlas=self.world.atlas, book=self.world.book, now=self.now)
+        words = Words(located, decision, row.version, world=self.world, now=self.now)
         plan = Planner(words, row, group, self.shelf, cause).make(decision, silent)
-        decision = self._share_out(decision, plan, row, located)
+        decision = self._share_out(decision, plan, row)
         words.decision = decision
         self._ask_person(words, decision, row)
         self._write(words, plan, row, cause)
@@ -74,12 +74,21 @@ class Turn:
         fresh = cause in (Cause.NEW, Cause.REVISION)
         if fresh:
             others = several_sources(group, located.received.partner, self.now)
-            history = replace(history, codes=("N1",) if others else (), decided=False, status=None, level=None)
             revealed = row.edge and any(verdict.country for verdict in located.jurisdiction.hosting)
-            history = replace(history, event="origin_revealed" if revealed else "none")
+            history = replace(
+                history,
+                codes=("N1",) if others else (),
+                event="origin_revealed" if revealed else "none",
+                # New facts: what a person said of the old ones is asked again.
+                decided=False,
+                closed=False,
+                status=None,
+                level=None,
+                first_candidate=False,
+            )
         return replace(history, excluded=history.excluded | set(group.excluded))
 
-    def _share_out(self, decision: Decision, plan: Plan, row: TipRow, located: TipLocated) -> Decision:
+    def _share_out(self, decision: Decision, plan: Plan, row: TipRow) -> Decision:
         """Give routine tips without a known region to the region that is furthest behind (R38)."""
         home = self.world.atlas.police_home
         record = self.world.atlas.agencies.get(home)
@@ -112,7 +121,14 @@ class Turn:
         for step in plan.steps:
             self.emit(words, step)
         self._event(words, topics.DECISIONS, "decision/1", words.decided(plan.sightings))
-        status = Emit(topics.STATUS + tip.partner, tip.reference, "tip-status/1", words.status(), tip=self._tip(words), partition=0)
+        status = Emit(
+            topics.STATUS + tip.partner,
+            tip.reference,
+            "tip-status/1",
+            words.status(),
+            tip=self._tip(words),
+            partition=0,
+        )
         self.outcome.events.append(status)
         row.told = {
             "version": row.version,
@@ -123,10 +139,12 @@ class Turn:
         referrals = [str(step.referral) for step in plan.steps]
         tally = {**row.told, "referrals": referrals, "superseded": plan.superseded}
         self.outcome.entries.append(
-            Entry(EntryKind.HOP_ROUTED, self._tip(words), "which agencies must have the tip", _basis(words, cause), tally)
+            Entry(
+                EntryKind.HOP_ROUTED, self._tip(words), "which agencies must have the tip", _basis(words, cause), tally
+            )
         )
         self.outcome.tip = self._tip(words)
-        self.outcome.attributes |= _attributes(words, row, bool(plan.sightings))
+        self.outcome.attributes |= _attributes(words, row, sighting=bool(plan.sightings))
 
     def _event(self, words: Words, topic: str, type_: str, body: bytes) -> None:
         self.outcome.events.append(Emit(topic, words.located.received.group_id, type_, body, tip=self._tip(words)))
@@ -163,11 +181,11 @@ def _basis(words: Words, cause: Cause) -> dict[str, Any]:
         "rulebook": words.decision_book,
         "geodata": dict(words.located.jurisdiction.builds),
         "asked": {to.id: list(to.rules) for to in words.decision.destinations},
-        "suppressed": {agency: rule for agency, rule in words.decision.suppressed},
+        "suppressed": dict(words.decision.suppressed),
     }
 
 
-def _attributes(words: Words, row: TipRow, sighting: bool) -> dict[str, str | int | float | bool | list[str]]:
+def _attributes(words: Words, row: TipRow, *, sighting: bool) -> dict[str, str | int | float | bool | list[str]]:
     decision, tip = words.decision, words.located.received
     told: dict[str, str | int | float | bool | list[str]] = {
         telemetry.RULES: sorted({rule for to in decision.destinations for rule in to.rules}),
@@ -189,4 +207,3 @@ def repeat(row: TipRow, outcome: Outcome) -> None:
     tally = {**row.told, "referrals": [], "superseded": []}
     outcome.entries.append(Entry(EntryKind.HOP_ROUTED, row.tip, "the same event again", {"repeat": True}, tally))
     outcome.tip = row.tip
-

@@ -15,11 +15,19 @@ ROOM = UUID("11111111-2222-5333-8444-555555555555")
 Where = str | None | Verdict
 
 
-def host(country: str | None = "NL", *, confidence: float = 0.95, domain: str | None = "host.example", **more: Any) -> Verdict:
+def host(
+    country: str | None = "NL", *, confidence: float = 0.95, domain: str | None = "host.example", **more: Any
+) -> Verdict:
     """A verdict on a server."""
     evidence = (Evidence(source="ipfire", says=country, built="2026-06-25"),)
     return Verdict(
-        target="/urls/0", role=AddressRole.HOSTING, country=country, confidence=confidence, domain=domain, evidence=evidence, **more
+        target="/urls/0",
+        role=AddressRole.HOSTING,
+        country=country,
+        confidence=confidence,
+        domain=domain,
+        evidence=evidence,
+        **more,
     )
 
 
@@ -33,7 +41,9 @@ def unsure(*candidates: str) -> Verdict:
     return host(None, confidence=0.4, candidates=candidates, flags=(Flag.CONFLICT,))
 
 
-def of_person(country: str | None, role: AddressRole = AddressRole.UPLOAD, *, confidence: float = 0.95, **more: Any) -> Verdict:
+def of_person(
+    country: str | None, role: AddressRole = AddressRole.UPLOAD, *, confidence: float = 0.95, **more: Any
+) -> Verdict:
     """A verdict on a person's address."""
     return Verdict(target="/addresses/1", role=role, country=country, confidence=confidence, **more)
 
@@ -48,7 +58,7 @@ def suspect(*nationalities: str, location: str | None = None) -> PersonFacts:
     return PersonFacts(role=PersonRole.SUSPECT, nationalities=nationalities, location=location)
 
 
-def a_tip(
+def a_tip(  # noqa: PLR0913 - a test names only what it is about
     *hosting: Where,
     persons: Sequence[Verdict] = (),
     partner: str = "ecpat-se",

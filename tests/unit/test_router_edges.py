@@ -16,13 +16,27 @@ UNASSESSED = AssessmentStatus.UNASSESSED
 @pytest.mark.parametrize(
     ("case", "tip", "destinations"),
     [
-        ("E35 own police where listed, Interpol through the parent", a_tip(persons=[of_person("HK")]), {"interpol-ncb-se"}),
+        (
+            "E35 own police where listed, Interpol through the parent",
+            a_tip(persons=[of_person("HK")]),
+            {"interpol-ncb-se"},
+        ),
         ("E35 no hotline of its own: the parent's", a_tip("RE"), {"hotline-fr", "interpol-iccam"}),
-        ("E38 the uploader's country, not the server's alone", a_tip("US", persons=[of_person("SE")], partner="ncmec"), {"police-se", "interpol-iccam"}),
-        ("E39 a proxy says nothing", a_tip(persons=[of_person("SE", confidence=0.3, flags=(Flag.POSSIBLE_PROXY,))]), {"review"}),
+        (
+            "E38 the uploader's country, not the server's alone",
+            a_tip("US", persons=[of_person("SE")], partner="ncmec"),
+            {"police-se", "interpol-iccam"},
+        ),
+        (
+            "E39 a proxy says nothing",
+            a_tip(persons=[of_person("SE", confidence=0.3, flags=(Flag.POSSIBLE_PROXY,))]),
+            {"review"},
+        ),
         (
             "E41 every country of a person's addresses",
-            a_tip(persons=[of_person("NO"), of_person("DK", AddressRole.LOGIN), of_person("US", AddressRole.REGISTRATION)]),
+            a_tip(
+                persons=[of_person("NO"), of_person("DK", AddressRole.LOGIN), of_person("US", AddressRole.REGISTRATION)]
+            ),
             {"police-no", "police-dk", "interpol-ncb-se"},
         ),
         ("E43 nothing Swedish", a_tip("NL"), {"hotline-nl", "interpol-iccam"}),
@@ -33,7 +47,9 @@ UNASSESSED = AssessmentStatus.UNASSESSED
         ("E48 no bureau and no partner", a_tip("XK"), {"police-se", "review"}),
         (
             "E51 a citizen abroad",
-            a_tip(kind=Kind.TRAVELLING_OFFENDER, people=(suspect("SE", location="TH"),), signals=(Signal.ONGOING_CONTACT,)),
+            a_tip(
+                kind=Kind.TRAVELLING_OFFENDER, people=(suspect("SE", location="TH"),), signals=(Signal.ONGOING_CONTACT,)
+            ),
             {"police-se", "interpol-ncb-se"},
         ),
         (
@@ -42,7 +58,11 @@ UNASSESSED = AssessmentStatus.UNASSESSED
             {"police-se", "interpol-ncb-se"},
         ),
         ("E56 nothing matches", a_tip(people=(victim("US"),)), {"review"}),
-        ("E58 illegal at home only", a_tip("NL", status=AssessmentStatus.NATIONAL, signals=(Signal.DRAWN,)), {"hotline-nl"}),
+        (
+            "E58 illegal at home only",
+            a_tip("NL", status=AssessmentStatus.NATIONAL, signals=(Signal.DRAWN,)),
+            {"hotline-nl"},
+        ),
         ("E61 an empty file's hash identifies nothing", a_tip(hash_count=0, flags=(Flag.NULL_HASH,)), {"review"}),
     ],
 )
@@ -74,9 +94,14 @@ def test_e49_one_domain_has_one_hotline_and_many_domains_are_shared_out() -> Non
     """
     A thousand tips on one domain meet one hotline; a thousand domains are spread over all three.
     """
-    same = Counter(name for n in range(200) for name in ids(a_tip(host("DE"), reference=f"S-{n}")) if name.startswith("hotline-de"))
+    same = Counter(
+        name for n in range(200) for name in ids(a_tip(host("DE"), reference=f"S-{n}")) if name.startswith("hotline-de")
+    )
     spread = Counter(
-        name for n in range(1_000) for name in ids(a_tip(host("DE", domain=f"h{n}.example"))) if name.startswith("hotline-de")
+        name
+        for n in range(1_000)
+        for name in ids(a_tip(host("DE", domain=f"h{n}.example")))
+        if name.startswith("hotline-de")
     )
 
     assert list(same.values()) == [200]
@@ -91,7 +116,10 @@ def test_e49_weights_decide_the_shares() -> None:
     world = a_world(changed={"hotline-de-eco": {"weight": 0}, "hotline-de-fsm": {"weight": 3}})
 
     found = Counter(
-        name for n in range(800) for name in ids(a_tip(host("DE", domain=f"h{n}.example")), world) if name.startswith("hotline-de")
+        name
+        for n in range(800)
+        for name in ids(a_tip(host("DE", domain=f"h{n}.example")), world)
+        if name.startswith("hotline-de")
     )
 
     assert "hotline-de-eco" not in found
@@ -199,7 +227,7 @@ def test_priority_is_per_kind_of_destination() -> None:
 
 def test_e19_a_test_tip_stays_on_this_machine() -> None:
     """
-    It runs the whole way to local endpoints; a live agency is left out and named, and if none is left the tip is closed.
+    It runs the whole way to local endpoints; a live agency is left out, and if none is left the tip is closed.
     """
     outside = {"webhook": {"url": "https://agency.example/in"}, "channels": ("webhook",)}
     record = a_world().atlas.agencies.records["hotline-nl"].model_dump() | outside

@@ -22,7 +22,12 @@ from tests.support.tips import a_tip, edge, host, of_person, unsure, victim
 
 def submission(reference: str, **more: Any) -> bytes:
     """One line of a file."""
-    base = {"reference": reference, "kind": "csam", "urls": ["https://host.example/page"], "assessment": {"status": "baseline"}}
+    base = {
+        "reference": reference,
+        "kind": "csam",
+        "urls": ["https://host.example/page"],
+        "assessment": {"status": "baseline"},
+    }
     return orjson.dumps(base | more)
 
 
@@ -67,13 +72,17 @@ def test_why_not_names_every_rule_and_what_failed() -> None:
     assert rules["R04"]["failed"] == "no victim"
 
 
-def test_the_command_answers_line_by_line(settings: Settings, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_the_command_answers_line_by_line(
+    settings: Settings, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
     """
     JSON lines in, JSON lines out, in order; a refused line says why; a difference from what was expected is 1.
     """
     file = tmp_path / "tips.jsonl"
     home = {"addresses": [{"ip": "192.0.2.70", "role": "hosting"}]}
-    file.write_bytes(b"\n".join([submission("A", **home), orjson.dumps({"reference": "B", "kind": "csam"}), submission("C")]))
+    file.write_bytes(
+        b"\n".join([submission("A", **home), orjson.dumps({"reference": "B", "kind": "csam"}), submission("C")])
+    )
 
     code = run(settings, [str(file)], "ecpat-se", json=True)
     told = [orjson.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
@@ -82,7 +91,11 @@ def test_the_command_answers_line_by_line(settings: Settings, tmp_path: Path, ca
     assert [one["reference"] for one in told] == ["A", "B", "C"]
     assert [to["id"] for to in told[0]["destinations"]] == ["police-se"]
     assert told[0]["later"][0]["id"] == "takedown-se"
-    assert told[1] == {"reference": "B", "accepted": False, "refusal": {"reason": "empty_tip", "pointer": told[1]["refusal"]["pointer"]}}
+    assert told[1] == {
+        "reference": "B",
+        "accepted": False,
+        "refusal": {"reason": "empty_tip", "pointer": told[1]["refusal"]["pointer"]},
+    }
 
 
 @pytest.mark.parametrize(("expect", "code"), [("hotline-nl,interpol-iccam", 0), ("hotline-nl", 1)])

@@ -1,4 +1,4 @@
-"""What the hop makes of decisions over time: groups, versions, takedowns that wait, answers, people (E57 to E66, E72, E82 to E84)."""
+"""What the hop makes of decisions over time: groups, versions, takedowns that wait, answers, people."""
 
 from collections import Counter
 from datetime import timedelta
@@ -8,12 +8,12 @@ import orjson
 import pytest
 
 from contracts import topics
-from contracts.events import DecisionRecorded, PersonFacts, ReferralRouted, ReviewAsked
+from contracts.events import DecisionRecorded, ReferralRouted, ReviewAsked
 from contracts.referral import TipStatus
 from contracts.vocabulary import AssessmentStatus, Kind, Nack, Signal
 from services.chassis.errors import Poison
 from tests.support.router_world import Room, actions, told
-from tests.support.tips import URGENT, a_tip, edge, host, unsure, victim
+from tests.support.tips import URGENT, a_tip, edge, host, suspect, unsure, victim
 
 UNASSESSED = AssessmentStatus.UNASSESSED
 DAY = timedelta(days=1)
@@ -27,7 +27,12 @@ def room() -> Room:
 
 def facts(account: int = 0, **more: Any) -> dict[str, Any]:
     """Facts of one viral file, told by one account."""
-    return {"fingerprints": ("url:1", "hash:1", f"account:{account}"), "account_count": 1, "people": (victim("SE"),), **more}
+    return {
+        "fingerprints": ("url:1", "hash:1", f"account:{account}"),
+        "account_count": 1,
+        "people": (victim("SE"),),
+        **more,
+    }
 
 
 def test_every_event_is_what_its_contract_says(room: Room) -> None:
@@ -152,7 +157,11 @@ def test_e63_one_viral_file_is_one_referral_with_a_count_for_removal(room: Room)
     assert kinds["police-se", "new"] == 120
     assert kinds["hotline-nl", "new"] == 1
     assert kinds["hotline-nl", "sightings"] == 3
-    notices = [b["sightings"] for b in room.bodies(topics.ROUTED) if b["action"] == "sightings" and b["destination"] == "hotline-nl"]
+    notices = [
+        b["sightings"]
+        for b in room.bodies(topics.ROUTED)
+        if b["action"] == "sightings" and b["destination"] == "hotline-nl"
+    ]
     assert notices == [2, 10, 100]
 
 
@@ -174,7 +183,7 @@ def test_e63_a_sign_of_danger_in_a_later_tip_goes_out_at_once(room: Room) -> Non
     [
         {"fingerprints": ("url:1", "hash:1", "account:0", "person:9")},
         {"fingerprints": ("url:1", "url:2", "hash:1", "account:0")},
-        {"people": (victim("SE"), PersonFacts(role="suspect", location="NO"))},
+        {"people": (victim("SE"), suspect(location="NO"))},
     ],
 )
 def test_e64_a_new_fact_is_never_suppressed(room: Room, news: dict[str, Any]) -> None:
@@ -432,7 +441,9 @@ def test_a_persons_second_word_on_the_same_question_changes_nothing(room: Room) 
     assert room.person(review, ("analyst-2",), reason="origin", country="FR") == []
 
 
-@pytest.mark.parametrize("decision", [{}, {"reason": ""}, {"reason": "x", "unknown": 1}, {"reason": "x", "country": "nl"}])
+@pytest.mark.parametrize(
+    "decision", [{}, {"reason": ""}, {"reason": "x", "unknown": 1}, {"reason": "x", "country": "nl"}]
+)
 def test_a_decision_without_a_reason_is_none(room: Room, decision: dict[str, Any]) -> None:
     """
     Nobody changes a tip without saying why, and nothing is guessed.
@@ -463,14 +474,16 @@ def test_e82_an_old_lowest_tip_is_lifted(room: Room) -> None:
     """
     After 30 days without an acknowledgement P4 becomes P3, once; an acknowledged one stays.
     """
-    low = {"kind": Kind.OTHER, "status": UNASSESSED, "signals": (Signal.VIRAL, Signal.KNOWN_MATERIAL)}
+    low: dict[str, Any] = {"kind": Kind.OTHER, "status": UNASSESSED, "signals": (Signal.VIRAL, Signal.KNOWN_MATERIAL)}
     room.locate(a_tip("NL", **low))
     done = told(room.locate(a_tip("FR", reference="T-2", group="1" * 32, **low)))
     room.answer(done["hotline-fr"], "acknowledged")
 
     lifted = told(room.wait(31 * DAY))
 
-    assert {agency: (body["action"], body["priority"]) for agency, body in lifted.items()} == {"hotline-nl": ("update", "P3")}
+    assert {agency: (body["action"], body["priority"]) for agency, body in lifted.items()} == {
+        "hotline-nl": ("update", "P3")
+    }
     assert room.wait(31 * DAY) == []
 
 
@@ -486,7 +499,15 @@ def test_everything_of_a_group_is_forgotten_after_ninety_days(room: Room) -> Non
     assert [key for key, _ in room.store.scan("") if not key.startswith("shares/")] == []
 
 
-@pytest.mark.parametrize(("value", "reason"), [(None, "null_value"), (b"{", "not_json"), (b'{"schema":"tip-located/2"}', "unknown_version"), (b"{}", "invalid_event")])
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "null_value"),
+        (b"{", "not_json"),
+        (b'{"schema":"tip-located/2"}', "unknown_version"),
+        (b"{}", "invalid_event"),
+    ],
+)
 def test_e71_a_record_that_is_no_event_is_poison(room: Room, value: bytes | None, reason: str) -> None:
     """
     The runner dead-letters it with the reason.

@@ -80,10 +80,12 @@ def test_good_files_are_read(tmp_path: Path) -> None:
         ('id = "police-se"', 'id = "police-se"\nactive = "perhaps"', 14, "'active'"),
         ('id = "police-se"', 'id = "police-se"\nweight = -1', 14, "'weight'"),
         ('id = "police-se"', 'id = "police-se', 13, "not TOML"),
-        ("[[agency]]\nid = \"police-se\"", "[[agenci]]\nid = \"police-se\"", 12, "unknown key 'agenci'"),
+        ('[[agency]]\nid = "police-se"', '[[agenci]]\nid = "police-se"', 12, "unknown key 'agenci'"),
     ],
 )
-def test_a_faulty_agencies_file_is_refused_with_line_and_reason(tmp_path: Path, old: str, new: str, line: int, reason: str) -> None:
+def test_a_faulty_agencies_file_is_refused_with_line_and_reason(
+    tmp_path: Path, old: str, new: str, line: int, reason: str
+) -> None:
     """
     Exit 78 needs one clear sentence: file, line, what is wrong.
     """
@@ -111,7 +113,9 @@ def test_a_faulty_agencies_file_is_refused_with_line_and_reason(tmp_path: Path, 
         ('token = "env:TOKEN"', 'token = "env:TOKEN"\n' + PARTNER, 7, "two rows of partner"),
     ],
 )
-def test_a_faulty_partners_file_is_refused_with_line_and_reason(tmp_path: Path, old: str, new: str, line: int, reason: str) -> None:
+def test_a_faulty_partners_file_is_refused_with_line_and_reason(
+    tmp_path: Path, old: str, new: str, line: int, reason: str
+) -> None:
     """
     The same for senders.
     """
@@ -145,7 +149,9 @@ def test_who_leaves_this_machine_is_known(tmp_path: Path, channels: str, leaves:
     """
     Test tips and test networks never meet such an agency.
     """
-    agencies = load_agencies(written(tmp_path, AGENCY.replace('channels = ["topic"]', channels, 1).replace("topic = {}\n", "")))
+    agencies = load_agencies(
+        written(tmp_path, AGENCY.replace('channels = ["topic"]', channels, 1).replace("topic = {}\n", ""))
+    )
 
     assert ("hotline-nl" in agencies.leaving_loopback()) is leaves
 

@@ -33,9 +33,21 @@ def servers(draw: st.DrawFn) -> Verdict:
         edge = host(None, confidence=0.3, operator=draw(st.sampled_from(["cdn-cloudflare", None])), flags=(Flag.CDN,))
         return edge.model_copy(update={"evidence": (edge.evidence[0].model_copy(update={"says": evidence_says}),)})
     if sort == "unsure":
-        return host(None, confidence=0.4, candidates=tuple(draw(st.lists(COUNTRIES, min_size=2, max_size=3, unique=True))))
-    flags = {"anycast": (Flag.ANYCAST,), "onion": (Flag.ONION,), "nothing": (Flag.NO_ADDRESS,), "claimed": (Flag.CONFLICT,)}[sort]
-    return host(draw(COUNTRIES) if sort == "claimed" else None, confidence=0.99 if sort == "claimed" else 0.0, flags=flags, domain=domain)
+        return host(
+            None, confidence=0.4, candidates=tuple(draw(st.lists(COUNTRIES, min_size=2, max_size=3, unique=True)))
+        )
+    flags = {
+        "anycast": (Flag.ANYCAST,),
+        "onion": (Flag.ONION,),
+        "nothing": (Flag.NO_ADDRESS,),
+        "claimed": (Flag.CONFLICT,),
+    }[sort]
+    return host(
+        draw(COUNTRIES) if sort == "claimed" else None,
+        confidence=0.99 if sort == "claimed" else 0.0,
+        flags=flags,
+        domain=domain,
+    )
 
 
 @st.composite
@@ -52,7 +64,12 @@ def people(draw: st.DrawFn) -> PersonFacts:
 def tips(draw: st.DrawFn) -> TipLocated:
     """Any tip."""
     persons = [
-        Verdict(target="/addresses/0", role=draw(st.sampled_from([AddressRole.UPLOAD, AddressRole.PEER])), country=c, confidence=0.9)
+        Verdict(
+            target="/addresses/0",
+            role=draw(st.sampled_from([AddressRole.UPLOAD, AddressRole.PEER])),
+            country=c,
+            confidence=0.9,
+        )
         for c in draw(st.lists(COUNTRIES, max_size=2))
     ]
     facts: dict[str, Any] = {
@@ -78,12 +95,18 @@ def tips(draw: st.DrawFn) -> TipLocated:
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     """The shipped world with any agencies but the home police left out, inactive or on hold."""
-    fate = draw(st.dictionaries(st.sampled_from(sorted(shipped_agencies().records)), st.sampled_from(["gone", "off", "hold"]), max_size=12))
+    fate = draw(
+        st.dictionaries(
+            st.sampled_from(sorted(shipped_agencies().records)), st.sampled_from(["gone", "off", "hold"]), max_size=12
+        )
+    )
     records = {}
     for name, record in shipped_agencies().records.items():
         what = fate.get(name) if name != "police-se" else None
         if what != "gone":
-            records[name] = record.model_copy(update={"off": {"active": False}, "hold": {"hold": True}}.get(what or "", {}))
+            records[name] = record.model_copy(
+                update={"off": {"active": False}, "hold": {"hold": True}}.get(what or "", {})
+            )
     held = frozenset(draw(st.lists(COUNTRIES.filter(lambda c: c != "SE"), max_size=2)))
     return World(Atlas("SE", registry(), Agencies(records, held)), rulebook(), shipped().partners)
 
@@ -118,7 +141,9 @@ def test_a_decision_is_determined_by_its_facts_in_any_order(tip: TipLocated) -> 
     turned = tip.model_copy(
         update={
             "jurisdiction": where.model_copy(update={"hosting": where.hosting[::-1], "persons": where.persons[::-1]}),
-            "received": received.model_copy(update={"facts": received.facts.model_copy(update={"people": received.facts.people[::-1]})}),
+            "received": received.model_copy(
+                update={"facts": received.facts.model_copy(update={"people": received.facts.people[::-1]})}
+            ),
         }
     )
 
@@ -166,7 +191,9 @@ def test_one_country_has_one_hotline_per_tip(tip: TipLocated) -> None:
 
 @given(tip=tips(), moves=st.integers(0, 6), investigation=st.booleans(), first=st.booleans(), decided=st.booleans())
 @settings(max_examples=100, deadline=None)
-def test_history_never_empties_a_decision(tip: TipLocated, *, moves: int, investigation: bool, first: bool, decided: bool) -> None:
+def test_history_never_empties_a_decision(
+    tip: TipLocated, *, moves: int, investigation: bool, first: bool, decided: bool
+) -> None:
     """
     Whatever happened before, a tip still ends somewhere.
     """
@@ -187,8 +214,8 @@ def test_e82_the_clockless_spread_of_twenty_thousand_tips_follows_the_weights() 
     counted: dict[str, int] = {}
     for n in range(count):
         by_id[regions.by_id(UUID(int=n * 2654435761), record.regions) or ""] += 1
-        region = regions.furthest_behind(counted, record.regions) or ""
-        counted[region] = counted.get(region, 0) + 1
+        name = regions.furthest_behind(counted, record.regions) or ""
+        counted[name] = counted.get(name, 0) + 1
 
     for region in record.regions:
         share = region.weight / total

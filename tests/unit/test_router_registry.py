@@ -26,7 +26,11 @@ def test_the_registry_knows_every_country() -> None:
     ("country", "names", "expected"),
     [
         ("NL", ["Offlimits"], ("hotline-nl",)),
-        ("DE", ["eco Beschwerdestelle", "FSM", "jugendschutz.net"], ("hotline-de-eco", "hotline-de-fsm", "hotline-de-jugendschutz")),
+        (
+            "DE",
+            ["eco Beschwerdestelle", "FSM", "jugendschutz.net"],
+            ("hotline-de-eco", "hotline-de-fsm", "hotline-de-jugendschutz"),
+        ),
         ("TW", ["Web547 (ECPAT Taiwan)", "iWIN"], ("hotline-tw-web547", "hotline-tw-iwin")),
     ],
 )
@@ -38,7 +42,8 @@ def test_agency_ids_are_derived_from_names(country: str, names: list[str], expec
 
 
 @pytest.mark.parametrize(
-    ("territory", "hotlines", "police"), [("RE", "FR", "FR"), ("GI", "GB", "GI"), ("HK", "CN", "HK"), ("SE", "SE", "SE")]
+    ("territory", "hotlines", "police"),
+    [("RE", "FR", "FR"), ("GI", "GB", "GI"), ("HK", "CN", "HK"), ("SE", "SE", "SE")],
 )
 def test_a_territory_without_its_own_is_answered_for_by_its_parent(territory: str, hotlines: str, police: str) -> None:
     """
@@ -77,7 +82,8 @@ def test_the_shipped_agencies_stay_on_this_machine_and_say_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "linked"), [("de", True), ("DE-at", True), ("en", False), ("sv", False), ("fi", True), (None, False), ("xx", False)]
+    ("language", "linked"),
+    [("de", True), ("DE-at", True), ("en", False), ("sv", False), ("fi", True), (None, False), ("xx", False)],
 )
 def test_an_eu_language_points_to_another_member_state(language: str | None, linked: bool) -> None:
     """
@@ -147,7 +153,9 @@ def _short(lines: Lines) -> int:
         (_swap("AI", ",yes", ",maybe"), "iwf_portal"),
     ],
 )
-def test_a_damaged_registry_is_refused_with_line_and_reason(tmp_path: Path, mutate: Callable[[Lines], int], reason: str) -> None:
+def test_a_damaged_registry_is_refused_with_line_and_reason(
+    tmp_path: Path, mutate: Callable[[Lines], int], reason: str
+) -> None:
     """
     One clear error: the file, the line, what is wrong.
     """

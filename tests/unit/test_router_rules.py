@@ -16,9 +16,8 @@ UNASSESSED = AssessmentStatus.UNASSESSED
 
 def onboarded(agency: str, kind: str, country: str, **more: Any) -> Agency:
     """One more agency on this machine."""
-    return Agency(
-        id=agency, name="Invented (demo endpoint)", kind=kind, country=country, profile=kind, basis="test", channels=("topic",), **more
-    )
+    record = {"id": agency, "name": "Invented (demo endpoint)", "kind": kind, "country": country, "profile": kind}
+    return Agency.model_validate({**record, "basis": "test", "channels": ["topic"], **more})
 
 
 @pytest.mark.parametrize(
@@ -72,7 +71,11 @@ def onboarded(agency: str, kind: str, country: str, **more: Any) -> Agency:
         ("R30", a_tip("NL", status=AssessmentStatus.HARMFUL), "takedown-se"),
         ("R33", a_tip("NL", signals=(Signal.SELF_REPORT,), share_with_police=True), "police-se"),
         ("R33", a_tip("VN", signals=(Signal.SELF_REPORT,)), "takedown-se"),
-        ("R33", a_tip("NL", signals=(Signal.SELF_REPORT,), people=(victim("NO"),), share_with_police=True), "police-no"),
+        (
+            "R33",
+            a_tip("NL", signals=(Signal.SELF_REPORT,), people=(victim("NO"),), share_with_police=True),
+            "police-no",
+        ),
         ("R34", a_tip("SE", partner="inhope-peer"), "police-se"),
         ("R34", a_tip("SE", partner="inhope-peer", status=UNASSESSED), "review"),
     ],
@@ -274,7 +277,8 @@ def test_r31_makes_no_claim_to_foreign_police() -> None:
     """
     decision = decide(a_tip("NL", status=AssessmentStatus.NATIONAL, signals=(Signal.DRAWN,)))
     no_hotline = ids(
-        a_tip("VN", status=AssessmentStatus.NATIONAL, signals=(Signal.DRAWN,)), a_world(more=[onboarded("police-vn", "police", "VN")])
+        a_tip("VN", status=AssessmentStatus.NATIONAL, signals=(Signal.DRAWN,)),
+        a_world(more=[onboarded("police-vn", "police", "VN")]),
     )
 
     assert [(to.id, to.legality) for to in decision.destinations] == [("hotline-nl", "home-only")]

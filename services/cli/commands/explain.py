@@ -8,8 +8,14 @@ from services.cli import output
 from services.cli.commands.submit import partner_named, read_files
 
 
-def run(
-    settings: Settings, files: Sequence[str], partner: str, *, json: bool = False, why_not: bool = False, expect: str | None = None
+def run(  # noqa: PLR0913 - one for each option of the command
+    settings: Settings,
+    files: Sequence[str],
+    partner: str,
+    *,
+    json: bool = False,
+    why_not: bool = False,
+    expect: str | None = None,
 ) -> int:
     """
     Explain every submission of *files*; 1 if destinations differ from *expect* (ids with commas between them).
@@ -32,7 +38,9 @@ def run(
             _in_words(told, why_not=why_not)
         if wanted is not None and _ids(told) != wanted:
             differ = True
-            output.note(f"{one.where}: expected {', '.join(wanted) or 'nobody'}; decided {', '.join(_ids(told)) or 'nobody'}")
+            output.note(
+                f"{one.where}: expected {', '.join(wanted) or 'nobody'}; decided {', '.join(_ids(told)) or 'nobody'}"
+            )
     return 1 if differ else 0
 
 
@@ -43,10 +51,14 @@ def _ids(told: dict[str, Any]) -> list[str]:
 def _in_words(told: dict[str, Any], *, why_not: bool) -> None:
     if not told["accepted"]:
         refusal = told["refusal"]
-        output.line(f"{told['reference'] or '-'}: refused, {refusal['reason']} at {refusal['pointer'] or 'the whole document'}")
+        output.line(
+            f"{told['reference'] or '-'}: refused, {refusal['reason']} at {refusal['pointer'] or 'the whole document'}"
+        )
         return
     reasons = " ".join(told["priority_reasons"])
-    output.line(f"{told['reference']}: {told['priority']}{f' ({reasons})' if reasons else ''}, hosted in {_hosted(told)}")
+    output.line(
+        f"{told['reference']}: {told['priority']}{f' ({reasons})' if reasons else ''}, hosted in {_hosted(told)}"
+    )
     output.table(
         ("destination", "rules", "priority", "region"),
         [(to["id"], " ".join(to["rules"]), to["priority"], to["region"] or "") for to in told["destinations"]],
@@ -60,7 +72,10 @@ def _in_words(told: dict[str, Any], *, why_not: bool) -> None:
     if told["px"]:
         output.line(f"not referable: {told['px']}")
     if why_not:
-        output.table(("rule", "matched", "failed condition"), [(r["id"], "yes" if r["matched"] else "", r["failed"]) for r in told["rules"]])
+        output.table(
+            ("rule", "matched", "failed condition"),
+            [(r["id"], "yes" if r["matched"] else "", r["failed"]) for r in told["rules"]],
+        )
 
 
 def _hosted(told: dict[str, Any]) -> str:

@@ -26,14 +26,18 @@ def check(settings: Settings, file: Path | None = None, *, json: bool = False) -
     if json:
         output.as_json(
             {
-                **{"rulebook": {"id": book.id, "digest": book.digest}, "proven": True},
-                **{"rules": proof.rules, "cases": proof.cases, "warnings": list(proof.warnings)},
+                "rulebook": {"id": book.id, "digest": book.digest},
+                "proven": True,
+                "rules": proof.rules,
+                "cases": proof.cases,
+                "warnings": list(proof.warnings),
             }
         )
         return 0
     for warning in proof.warnings:
         output.note(f"warning: {warning}")
-    output.line(f"{book.id} {book.digest}: {proof.rules} rules, {proof.cases} cases: no tip ends nowhere, no row is dead, no fallback loops")
+    said = "no tip ends nowhere, no row is dead, no fallback loops"
+    output.line(f"{book.id} {book.digest}: {proof.rules} rules, {proof.cases} cases: {said}")
     return 0
 
 
