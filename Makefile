@@ -44,7 +44,7 @@ long: setup ## The heavy levels with ten times the load and faults (about an hou
 
 .PHONY: schemas
 schemas: setup ## Write schemas, AsyncAPI and the contract tables anew from contracts/
-	@$(BIN)/python -m contracts.generate
+	@$(BIN)/python -m services.cli.commands.schemas
 
 .PHONY: lock
 lock: setup ## Pin the dependencies of pyproject.toml with hashes (needs uv and the network)

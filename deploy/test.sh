@@ -32,7 +32,7 @@ run() {
     lint) ruff check . ;;
     types) mypy ;;
     imports) lint-imports --no-logo ;;
-    schemas) python -m contracts.generate --check ;;
+    schemas) python -m services.cli.commands.schemas --check ;;
     unit | contract | integration | e2e | chaos) level "$1" ;;
     *) printf 'no step %s; steps: %s %s\n' "$1" "${static[*]}" "${levels[*]}" >&2; return 2 ;;
   esac

@@ -94,7 +94,7 @@ class SpanMaker:
         return span + self._extra(_attempt_attributes(attempt)) + (FAILED if attempt.error else b"")
 
     def _process(self, done: Processed) -> bytes:
-        record, parent = done.record, done.parent
+        record, parent, under = done.record, done.parent, done.under
         form = self._process_form(record, done)
         form.message(done.given.event_id, done.tip, 0 if record is None else record.offset)
         above = b""
@@ -102,6 +102,8 @@ class SpanMaker:
             form.link(parent)
             # A context of another trace is an outsider's (an agency's): linked, never followed.
             above = parent.span_id if parent.trace_id == done.context.trace_id else b""
+        if under is not None:
+            above = under.span_id
         span = form.fill(done.context, above, done.started_ns, max(done.committed_ns, done.ended_ns))
         if done.dead is None:
             return span

@@ -54,6 +54,8 @@ class Processed:
     urgent: bool = False
     accepted_at: bytes | None = None
     """Header ``vidare-accepted-at`` of the record, for ages."""
+    under: TraceContext | None = None
+    """Where the decision said this belongs (`Outcome.traceparent`): the parent, whatever the record brought."""
     began_ns: int = 0
     committed_ns: int = 0
     """Begin and end of the transaction."""

@@ -74,9 +74,8 @@ class Writer:
             Poison: Something in it is larger than its topic allows.
         """
         given = origin.given
-        parent = parse_traceparent(outcome.traceparent.encode()) if outcome.traceparent else None
-        parent = parent or origin.parent
-        context = self._context(parent, origin, outcome)
+        under = parse_traceparent(outcome.traceparent.encode()) if outcome.traceparent else None
+        context = self._context(under or origin.parent, origin, outcome)
         events = [self._named(given.event_id, emit, n) for n, emit in enumerate(outcome.events)]
         frame = Frame(origin, outcome, self._moment.of(given.now), context, events)
         entries = [self._entry_id(given.event_id, n) for n in range(len(outcome.entries))]
@@ -85,8 +84,8 @@ class Writer:
         outs = [self._event(frame, named, rest, sent) for named in events]
         outs += [self._entry(frame, n, entries[n]) for n in range(len(entries))]
         processed = Processed(
-            self._worker.hop, self._worker.task, given, parent, context, *times, outcome.attributes,
-            outcome.tip or origin.tip, None, sent, urgent, origin.accepted_at,
+            self._worker.hop, self._worker.task, given, origin.parent, context, *times, outcome.attributes,
+            outcome.tip or origin.tip, None, sent, urgent, origin.accepted_at, under=under,
         )  # fmt: skip
         return Written(outs, list(enumerate(sent)), processed, self._changes(outcome), outcome.effects)
 

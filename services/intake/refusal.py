@@ -1,11 +1,13 @@
 """A reasoned no: why and where, never what."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
 from contracts.vocabulary import RefusalReason
 
+NAME_LIKE = re.compile(r"[A-Za-z0-9_$.~/-]+").fullmatch
 LONGEST_TOLD_KEY = 64
 """Characters of an unknown field's name that a pointer may repeat; a longer one is somebody's text."""
 
@@ -43,12 +45,13 @@ def pointer(path: Iterable[str | int]) -> str:
     """
     Write *path* as a JSON pointer (RFC 6901).
 
-    A key too long to be a field's name ends the pointer at its parent.
+    A key that does not look like a field's name (a sentence, say) ends the pointer at its parent: a pointer tells
+    where, never what.
     """
     told = ""
     for step in path:
         name = str(step)
-        if len(name) > LONGEST_TOLD_KEY:
+        if len(name) > LONGEST_TOLD_KEY or not NAME_LIKE(name):
             break
         told += "/" + name.replace("~", "~0").replace("/", "~1")
     return told

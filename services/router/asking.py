@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from contracts.vocabulary import AgencyKind
 from services.router.atlas import Atlas, Standing
 from services.router.choice import choose
-from services.router.facts import Facts, Place
+from services.router.facts import PARTS, Facts, Place, plays
 from services.router.rulebook import Clause, Row, Rulebook
 
 REVIEW = "review"
@@ -66,13 +66,13 @@ class Asking:
     later: list[Ask] = field(default_factory=list)
     misses: list[Miss] = field(default_factory=list)
     fired: dict[str, list[Place | None]] = field(default_factory=dict)
-    _parts: dict[str, tuple[Place, ...]] = field(default_factory=dict)
+    parts: dict[str, Sequence[Place]] = field(default_factory=dict)
+    """Places by the part they play; countries that are mere candidates are not among them."""
 
-    def part(self, name: str) -> tuple[Place, ...]:
-        """Places that play the part *name*; countries that are mere candidates are not among them."""
-        if name not in self._parts:
-            self._parts[name] = tuple(place for place in self.facts.part(name) if not place.candidate)
-        return self._parts[name]
+    def __post_init__(self) -> None:
+        """Sort the places once: every row asks for them."""
+        settled = [place for place in self.facts.places if not place.candidate]
+        self.parts = {name: [place for place in settled if plays(name, place)] for name in PARTS}
 
     def clauses(
         self, row: Row, clauses: Sequence[Clause], places: Sequence[Place | None], rule: str | None = None
@@ -111,7 +111,7 @@ class Asking:
     def _looked_at(self, row: Row, clause: Clause, places: Sequence[Place | None]) -> Sequence[Place | None]:
         if clause.per == row.per:
             return places
-        return self.part(clause.per) if clause.per != "tip" else (None,)
+        return self.parts[clause.per] if clause.per != "tip" else (None,)
 
     def _candidates(self, rule: str, conflict: Place | None) -> None:
         """The union of the routes of every country that sources name for one address (R20)."""

@@ -8,7 +8,7 @@ which knows the groups) as a sighting; never as nothing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from contracts.events import TipLocated
@@ -31,9 +31,9 @@ HOME_ONLY = "home-only"
 class World:
     """What is the same for every tip."""
 
-    atlas: Atlas
-    book: Rulebook
-    partners: Mapping[str, Partner]
+    atlas: Atlas = field(repr=False)
+    book: Rulebook = field(repr=False)
+    partners: Mapping[str, Partner] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

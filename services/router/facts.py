@@ -85,8 +85,7 @@ class Facts:
 
     def part(self, name: str) -> tuple[Place, ...]:
         """Places by the part they play; ``person`` is offenders and victims, ``address`` what verdicts are about."""
-        parts = PARTS[name]
-        return tuple(place for place in self.places if place.part in parts and _in(name, place))
+        return tuple(place for place in self.places if plays(name, place))
 
 
 PARTS: dict[str, tuple[Part, ...]] = {
@@ -135,7 +134,8 @@ class History:
 NEW = History()
 
 
-def _in(name: str, place: Place) -> bool:
-    if name == "nationality":
-        return place.nationality
-    return not (name == "whereabouts" and place.nationality)
+def plays(name: str, place: Place) -> bool:
+    """Tell whether *place* is among those that a rule looking at each *name* sees."""
+    if place.part not in PARTS[name]:
+        return False
+    return place.nationality if name == "nationality" else not (name == "whereabouts" and place.nationality)

@@ -6,6 +6,7 @@ Each row leaves a `Truth`: that it matched, or the first condition that failed.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from contracts.onboarding import Partner
@@ -30,14 +31,22 @@ def collect(asking: Asking, book: Rulebook) -> Iterator[Truth]:
 
 def _hear(asking: Asking, row: Row) -> Truth:
     """Let one row ask, and say whether it matched."""
+    if row.per != "tip" and not asking.parts[row.per]:
+        return _said(row.id, row.absent)
     matched, failed = _matches(asking, row)
     if not matched:
-        return Truth(row.id, matched=False, failed=failed)
+        return _said(row.id, failed)
     asking.fired[row.id] = matched
     if row.raw.route and row.kind == "destination" and row.per == "host":
         asking.passed_over(row, matched)
     asking.clauses(row, row.then, matched)
     return Truth(row.id, matched=True)
+
+
+@lru_cache(maxsize=4096)
+def _said(rule: str, failed: str | None) -> Truth:
+    """A row that did not match: there are few such truths, and most tips bring the same ones."""
+    return Truth(rule, matched=False, failed=failed)
 
 
 def _matches(asking: Asking, row: Row) -> tuple[list[Place | None], str | None]:
@@ -48,14 +57,13 @@ def _matches(asking: Asking, row: Row) -> tuple[list[Place | None], str | None]:
         return ([None], None) if condition is None else ([], condition.text)
     matched: list[Place | None] = []
     failed: str | None = None
-    places = asking.part(row.per)
-    for place in places:
+    for place in asking.parts[row.per]:
         condition = row.first_failed(facts, place, fired)
         if condition is None:
             matched.append(place)
         else:
             failed = failed or condition.text
-    return matched, failed if places else f"no {row.per}"
+    return matched, failed
 
 
 def suppress(asking: Asking, book: Rulebook, partner: Partner | None, truth: list[Truth]) -> list[tuple[str, str]]:
@@ -74,7 +82,9 @@ def suppress(asking: Asking, book: Rulebook, partner: Partner | None, truth: lis
         if removed:
             asking.clauses(row, row.if_removed, (None,))
         heard = bool(matched) and bool(removed or row.then or row.raw.sets)
-        truth.append(Truth(row.id, heard, None if heard else failed or "nothing asked for it"))
+        truth.append(
+            Truth(row.id, heard, None if heard else failed or (row.absent if not matched else "nothing asked for it"))
+        )
     return gone
 
 

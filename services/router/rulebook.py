@@ -92,6 +92,11 @@ class Row:
     if_removed: tuple[Clause, ...]
     raw: _RawRow
 
+    @property
+    def absent(self) -> str:
+        """What is said where a tip has no place that the row could look at."""
+        return f"no {self.per}"
+
     def first_failed(self, facts: Facts, place: Place | None, fired: Fired) -> Condition | None:
         """The first condition that fails; None: the row matches."""
         for condition in self.when:

@@ -4,7 +4,7 @@ One hop (geolocate), everything on, beside other systems doing the same work on 
     python -m tests.bench.hop_bench --records 40000 --rounds 3 ours ours-spans-off bare streams bento faststream
 
 Records per second are counted between the first and the last append of the output topic; CPU is the process's own
-after the first records came out (start-up left out for all alike). Compare ratios within a run, never figures across runs.
+after the first records came out (start-up left out for all alike). Compare ratios within a run, not across runs.
 """
 
 import argparse

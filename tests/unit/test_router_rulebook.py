@@ -115,8 +115,10 @@ def test_a_bad_rulebook_is_refused_with_line_and_reason(tmp_path: Path, old: str
         ),
         (
             '{ fact = "host.at", equals = "home" },\n  { fact = "host.confidence"',
-            '{ fact = "host.at", equals = "unknown" },\n  { fact = "host.has_police", equals = true },\n'
-            '  { fact = "host.confidence"',
+            (
+                '{ fact = "host.at", equals = "unknown" },\n  { fact = "host.has_police", equals = true },\n'
+                '  { fact = "host.confidence"'
+            ),
             "R06 is dead",
         ),
         (
@@ -128,9 +130,11 @@ def test_a_bad_rulebook_is_refused_with_line_and_reason(tmp_path: Path, old: str
         ('when = []\nremove = ["sender"]', 'when = []\nremove = ["interpol-iccam", "review"]', "R07 is shadowed"),
         (
             '{ fact = "priority", equals = "P0" }]\nthen = [{ to = ["police-home"] }]\nsets = "duty"',
-            '{ fact = "kind", equals = "trafficking" }]\nthen = [\n  { to = ["police-home"] },\n'
-            '  { per = "scene", when = [{ fact = "scene.at", equals = "abroad" }], to = ["police-of"] },\n'
-            '  { when = [{ fact = "eu_states", at_least = 2 }], to = ["europol"] },\n]',
+            (
+                '{ fact = "kind", equals = "trafficking" }]\nthen = [\n  { to = ["police-home"] },\n'
+                '  { per = "scene", when = [{ fact = "scene.at", equals = "abroad" }], to = ["police-of"] },\n'
+                '  { when = [{ fact = "eu_states", at_least = 2 }], to = ["europol"] },\n]'
+            ),
             "says the same as R02",
         ),
     ],
