@@ -41,7 +41,7 @@ def topic_template(topic: str) -> str:
     return topic
 
 
-_TEMPLATES = tuple(
+TEMPLATES = tuple(
     sorted(
         {
             topic_template(topic.name)
@@ -84,9 +84,9 @@ DOOR_ROUTES = (
 """Doors' spans are named by method and route template, never by the path that was called."""
 
 SPANS: dict[str, SpanKind] = {
-    **{f"{PROCESS} {topic}": "consumer" for topic in _TEMPLATES},
-    **{f"{SEND} {topic}": "producer" for topic in _TEMPLATES},
-    **{f"{COMMIT} {topic}": "client" for topic in _TEMPLATES},
+    **{f"{PROCESS} {topic}": "consumer" for topic in TEMPLATES},
+    **{f"{SEND} {topic}": "producer" for topic in TEMPLATES},
+    **{f"{COMMIT} {topic}": "client" for topic in TEMPLATES},
     **{f"{DELIVER} {channel.value}": "client" for channel in ChannelName},
     **dict.fromkeys(DOOR_ROUTES, "server"),
     TIMER: "internal",
@@ -144,6 +144,9 @@ ATTEMPT = "vidare.attempt"
 BREAKER = "vidare.breaker"
 RECEIPT = "vidare.receipt"
 DEAD_REASON = "vidare.dead_reason"
+DELIVERY = "vidare.delivery"
+REACHED = "vidare.reached"
+ACCEPTED_AT = "vidare.accepted_at"
 
 ATTRIBUTES: dict[str, str] = {
     MESSAGING_SYSTEM: "always kafka",
@@ -188,6 +191,9 @@ ATTRIBUTES: dict[str, str] = {
     BREAKER: "closed, half_open or open",
     RECEIPT: "status of an agency's receipt",
     DEAD_REASON: "why a record became a dead letter",
+    DELIVERY: "what was noted of a delivery: dispatched, attempted, parked, escalated",
+    REACHED: "delivered or acknowledged, where the referral is so for the first time",
+    ACCEPTED_AT: "when intake accepted the tip",
 }
 """Every span attribute and what it holds."""
 
@@ -223,8 +229,9 @@ PROCESS_SECONDS = Metric(
 COMMIT_SECONDS = Metric(
     "vidare_transaction_duration_seconds", "histogram", "s", "begin to commit", ("hop",), WORK_BUCKETS
 )
-TRANSACTIONS = Metric(
-    "vidare_transactions_total", "counter", "transactions", "end: committed or aborted", ("hop", "end")
+TRANSACTIONS = Metric("vidare_transactions_total", "counter", "transactions", "committed", ("hop",))
+CRASHES = Metric(
+    "vidare_crashes_total", "counter", "ends", "in the middle of work: the broker aborted what was open", ("hop",)
 )
 TIP_AGE = Metric(
     "vidare_tip_age_seconds",
@@ -237,7 +244,7 @@ TIP_AGE = Metric(
 LAG = Metric("vidare_consumer_lag_records", "gauge", "records", "records not worked yet", ("hop", "topic"))
 LAG_SECONDS = Metric("vidare_consumer_lag_seconds", "gauge", "s", "age of the oldest unread record", ("hop", "topic"))
 REBALANCES = Metric("vidare_rebalances_total", "counter", "rebalances", "changes of assignment", ("hop",))
-TASKS = Metric("vidare_tasks", "gauge", "tasks", "tasks this process works", ("hop",))
+TASKS = Metric("vidare_tasks", "gauge", "tasks", "tasks this process works", ("hop", "state"))
 DEAD_LETTERS = Metric(
     "vidare_dead_letters_total", "counter", "records", "kept whole, to be looked at", ("hop", "topic", "reason")
 )
@@ -249,6 +256,9 @@ ATTEMPT_SECONDS = Metric(
     "vidare_delivery_duration_seconds", "histogram", "s", "time of one attempt", ("channel",), WORK_BUCKETS
 )
 BACKLOG = Metric("vidare_backlog_referrals", "gauge", "referrals", "not delivered yet", ("agency", "state"))
+BACKLOG_AGE = Metric(
+    "vidare_backlog_oldest_seconds", "gauge", "s", "age of the oldest referral not delivered yet", ("agency",)
+)
 PARKED = Metric("vidare_parked_referrals", "gauge", "referrals", "parked with an owner and a clock", ("agency",))
 ESCALATIONS = Metric("vidare_escalations_total", "counter", "escalations", "clocks that ran out", ("agency",))
 RECEIPTS = Metric("vidare_receipts_total", "counter", "receipts", "agencies' answers", ("agency", "status"))

@@ -65,6 +65,7 @@ class Exporter:
         limit: int = QUEUE_SPANS,
         every_s: float = EVERY_S,
         on_drop: Callable[[str, int], None] | None = None,
+        on_export: Callable[[str, int], None] | None = None,
     ) -> None:
         self.sink = sink
         self.exported = 0
@@ -72,6 +73,7 @@ class Exporter:
         self._limit = limit
         self._every_s = every_s
         self._on_drop = on_drop
+        self._on_export = on_export
         self._queue: deque[bytes] = deque()
         self._wake = threading.Event()
         self._idle = threading.Event()
@@ -122,8 +124,13 @@ class Exporter:
             except Exception:  # noqa: BLE001 - whatever a sink does wrong, spans are dropped and tips go on
                 self._drop(f"{self.sink.name}_failed", len(batch))
             else:
-                self.exported += len(batch)
+                self._exported(len(batch))
         self._idle.set()
+
+    def _exported(self, count: int) -> None:
+        self.exported += count
+        if self._on_export is not None:
+            self._on_export(self.sink.name, count)
 
     def _drop(self, reason: str, count: int) -> None:
         self.dropped += count

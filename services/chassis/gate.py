@@ -1,4 +1,9 @@
-"""The gate of a process: routine work starts nothing new while urgent work is open anywhere in it."""
+"""
+The gate of a process: routine work starts nothing new while urgent work is open anywhere in it.
+
+Behind the gate is a floor for one: routine tasks decide one after the other, so
+that one decides while others commit, and memory holds one large draft, not all.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +14,8 @@ class Gate:
 
     def __init__(self) -> None:
         self._open = 0
-        self._waiters: set[asyncio.Future[None]] = set()
+        self._floor: object = None
+        self._waiters: dict[asyncio.Future[None], None] = {}
 
     @property
     def closed(self) -> bool:
@@ -33,18 +39,26 @@ class Gate:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def routine(self, leave: Callable[[], bool]) -> None:
+    async def routine(self, who: object, leave: Callable[[], bool]) -> None:
         """
-        Let the loop look around once, then wait until no urgent work is open.
+        Let the loop look around once, then wait until no urgent work is open and the floor is free; take it.
 
         *leave* says that the caller has urgent work of its own, or must end: it
-        would wait for itself.
+        would wait for itself. Those who wait longest come first.
         """
         await asyncio.sleep(0)
-        while self._open and not leave():
+        while (self._open or self._floor not in (None, who)) and not leave():
             waiter = asyncio.get_running_loop().create_future()
-            self._waiters.add(waiter)
+            self._waiters[waiter] = None
             try:
                 await waiter
             finally:
-                self._waiters.discard(waiter)
+                del self._waiters[waiter]
+        if not leave():
+            self._floor = who
+
+    def leave_floor(self, who: object) -> None:
+        """Make room for the next."""
+        if self._floor is who:
+            self._floor = None
+            self.nudge()

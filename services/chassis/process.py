@@ -18,22 +18,22 @@ import uvloop
 from contracts import telemetry
 from services.chassis import logs
 from services.chassis.deadlimits import TooManyDeadLetters
+from services.chassis.ends import Ends
 from services.chassis.errors import EX_CONFIG, Misconfigured
+from services.chassis.gauges import Gauges
 from services.chassis.health import Health, HealthServer
 from services.chassis.hop import Hop
 from services.chassis.kafka import KafkaBroker
-from services.chassis.metrics import Metrics
 from services.chassis.recording import hop_recorder
 from services.chassis.runner import Runner
 from services.chassis.settings import Settings
 from services.chassis.spans import SpanRecorder
-from services.chassis.telemetry_port import MetricsText, NoRecorder, Recorder
+from services.chassis.telemetry_port import MetricsText, Recorder
 from services.chassis.tuning import Tuning
 
 EX_CRASH = 75
 STOP_S = 20.0
 """How long a graceful stop may take, the running transactions' deadline included."""
-GAUGES_S = 5.0
 
 
 def run_hop(
@@ -81,14 +81,16 @@ async def _main(
     health = HealthServer(lambda: health_of(runner), metrics)
     bound = await health.start(settings.host, port)
     logs.logger().info("hop starts", hop=hop.name, member=member or "", port=bound, pid=os.getpid())
-    gauges = asyncio.create_task(_gauges(runner, hop.name, recorder))
+    gauges = asyncio.create_task(_gauges(runner, recorder))
+    ends = Ends(settings.home / "crashes" / hop.name / f"{member or hop.name}.ends.json")
+    _count_crashes(hop.name, ends.begin(), recorder)
     runner.watchdog.guard_loop()
     work = asyncio.create_task(_work(runner))
     await asyncio.wait([work, asyncio.create_task(told.wait())], return_when=asyncio.FIRST_COMPLETED)
     gauges.cancel()
     if work.done():
-        return _crash(work.exception(), recorder)
-    return await _stop(runner, work, recorder)
+        return _crash(work.exception(), recorder, ends)
+    return await _stop(runner, work, recorder, ends)
 
 
 async def _work(runner: Runner) -> None:
@@ -99,21 +101,22 @@ async def _work(runner: Runner) -> None:
     await runner.run()
 
 
-async def _stop(runner: Runner, work: asyncio.Task[None], recorder: Recorder) -> int:
+async def _stop(runner: Runner, work: asyncio.Task[None], recorder: Recorder, ends: Ends) -> int:
     """Finish, leave, go; whoever cannot finish in time is ended like a crash."""
     try:
         async with asyncio.timeout(STOP_S):
             await runner.stop()
     except Exception as error:
-        return _crash(error, recorder)
+        return _crash(error, recorder, ends)
     work.cancel()
     with suppress(asyncio.CancelledError, Exception):
         await work
+    ends.end()
     logs.logger().info("stopped", exit=0)
     return 0
 
 
-def _crash(error: BaseException | None, recorder: Recorder) -> int:
+def _crash(error: BaseException | None, recorder: Recorder, ends: Ends) -> int:
     """
     End now, whatever is still open: the broker ends the transaction, the next start reads again.
 
@@ -126,8 +129,20 @@ def _crash(error: BaseException | None, recorder: Recorder) -> int:
     if isinstance(recorder, SpanRecorder):
         with suppress(Exception):
             recorder.flush(1.0)
+    if code == EX_CONFIG:
+        ends.end()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _count_crashes(hop: str, crashes: int, recorder: Recorder) -> None:
+    if isinstance(recorder, SpanRecorder):
+        recorder.metrics.count(telemetry.CRASHES, crashes, hop=hop)
+
+
+async def _gauges(runner: Runner, recorder: Recorder) -> None:
+    if isinstance(recorder, SpanRecorder):
+        await Gauges(runner, recorder.metrics).run()
 
 
 def health_of(runner: Runner) -> Health:
@@ -140,19 +155,3 @@ def health_of(runner: Runner) -> Health:
         can_work,
         {"tasks": tasks, "warnings": runner.warnings(), "lag": sum(runner.watchdog.lag.values())},
     )
-
-
-async def _gauges(runner: Runner, hop: str, recorder: Recorder) -> None:
-    metrics: Metrics | None = recorder.metrics if isinstance(recorder, SpanRecorder) else None
-    counted = 0
-    while metrics is not None and not isinstance(recorder, NoRecorder):
-        metrics.level(telemetry.TASKS, len(runner.tasks), hop=hop)
-        metrics.count(telemetry.REBALANCES, runner.rebalances - counted, hop=hop)
-        counted = runner.rebalances
-        lags: dict[str, int] = {}
-        for spot, lag in runner.watchdog.lag.items():
-            topic = telemetry.topic_template(spot.topic)
-            lags[topic] = lags.get(topic, 0) + lag
-        for topic, lag in lags.items():
-            metrics.level(telemetry.LAG, lag, hop=hop, topic=topic)
-        await asyncio.sleep(GAUGES_S)

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from contracts import telemetry
+from contracts import labels, telemetry
 from services.chassis.export import Exporter, OtlpSink, Sink
 from services.chassis.localtraces import LocalSink
 from services.chassis.metrics import Metrics
@@ -40,10 +40,20 @@ def exporter_of(settings: Settings, metrics: Metrics, service: str, instance: st
     names = resource_names(service, instance)
     resource = Resource(attributes=[KeyValue(key=key, value=any_value(value)) for key, value in names.items()])
     sink: Sink = OtlpSink(settings.otlp, resource) if settings.otlp else LocalSink(settings.home, resource)
-    return Exporter(sink, on_drop=lambda reason, count: metrics.count(telemetry.SPANS_DROPPED, count, reason=reason))
+    for reason in ("queue_full", "unmade", f"{sink.name}_failed"):
+        metrics.count(telemetry.SPANS_DROPPED, 0, reason=reason)
+    for kind in labels.UNLISTED_KINDS:
+        metrics.count(telemetry.UNLISTED, 0, kind=kind)
+    metrics.count(telemetry.SPANS_EXPORTED, 0, to=sink.name)
+    return Exporter(
+        sink,
+        on_drop=lambda reason, count: metrics.count(telemetry.SPANS_DROPPED, count, reason=reason),
+        on_export=lambda to, count: metrics.count(telemetry.SPANS_EXPORTED, count, to=to),
+    )
 
 
 def hop_recorder(settings: Settings, hop: str, member: str | None = None) -> SpanRecorder:
     """Make the recorder of a hop process; its ``metrics.render`` is what ``/metrics`` answers."""
     metrics = Metrics()
-    return SpanRecorder(exporter_of(settings, metrics, hop, member), metrics, hop=hop)
+    exporter = exporter_of(settings, metrics, hop, member) if settings.spans == "on" else None
+    return SpanRecorder(exporter, metrics, hop=hop)

@@ -49,6 +49,11 @@ class Runner:
         self._stopping = False
 
     @property
+    def hop(self) -> Hop:
+        """The hop it works for."""
+        return self._rt.hop
+
+    @property
     def broker(self) -> Broker:
         """The broker it works on."""
         return self._broker

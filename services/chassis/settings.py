@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     country: str = Field(default="SE", pattern=r"^[A-Z]{2}$")
     otlp: str | None = None
     """OTLP/HTTP endpoint (``http://127.0.0.1:4318``); unset: traces are kept locally."""
+    spans: Switch = "on"
+    """``off``: hops measure but build no spans, for benchmarks and emergencies; traces end at the doors."""
     geodata: Path | None = None
     partners: Path | None = None
     agencies: Path | None = None

@@ -6,14 +6,14 @@ for the telemetry of routine ones. Nothing here raises.
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 from contracts import telemetry
 from services.chassis.export import Exporter
+from services.chassis.measuring import Measurer
 from services.chassis.metrics import Metrics
-from services.chassis.spanmaker import Attempt, SpanMaker, place_of
+from services.chassis.spanmaker import Attempt, SpanMaker
 from services.chassis.telemetry_port import Processed
 from services.chassis.tracecontext import TraceContext, read_context
 
@@ -24,10 +24,15 @@ PENDING = 50_000
 
 
 class SpanRecorder:
-    """The recorder of one hop process; see `services.chassis.telemetry_port.Recorder`."""
+    """
+    The recorder of one hop process; see `services.chassis.telemetry_port.Recorder`.
 
-    def __init__(self, exporter: Exporter, metrics: Metrics, *, hop: str) -> None:
+    Without an exporter it measures and builds no spans.
+    """
+
+    def __init__(self, exporter: Exporter | None, metrics: Metrics, *, hop: str) -> None:
         self.metrics = metrics
+        self._measurer = Measurer(metrics, hop)
         self._exporter = exporter
         self._hop = hop
         self._maker = SpanMaker(hop, lambda kind: metrics.count(telemetry.UNLISTED, kind=kind))
@@ -55,15 +60,18 @@ class SpanRecorder:
         """Make the spans still to be made and wait until they are written; False when that took too long."""
         while self._pending:
             self._make_some()
-        return self._exporter.flush(timeout_s)
+        return self._exporter is None or self._exporter.flush(timeout_s)
 
     def close(self) -> None:
         """Write what there is and stop."""
         self.flush()
-        self._exporter.close()
+        if self._exporter is not None:
+            self._exporter.close()
 
     def _commit(self, processed: Sequence[Processed]) -> None:
-        measure(self.metrics, self._hop, processed)
+        self._measurer.transaction(processed)
+        if self._exporter is None:
+            return
         self._exporter.offer([self._maker.commit_span(processed)])
         room = PENDING - len(self._pending)
         if len(processed) > room:
@@ -89,49 +97,16 @@ class SpanRecorder:
         for _ in range(min(CHUNK, len(self._pending))):
             done = self._pending.popleft()
             self._safely(1, lambda one=done: made.extend(self._maker.record_spans(one)))  # type: ignore[misc]
-        self._exporter.offer(made)
+        if self._exporter is not None:
+            self._exporter.offer(made)
 
     def _attempt(self, attempt: Attempt) -> None:
-        end, channel = attempt.error or "delivered", attempt.channel
-        self.metrics.count(telemetry.ATTEMPTS, agency=attempt.agency, channel=channel, end=end)
-        self.metrics.observe(telemetry.ATTEMPT_SECONDS, (attempt.end_ns - attempt.start_ns) / 1e9, channel=channel)
-        self._exporter.offer([self._maker.attempt_span(attempt)])
+        self._measurer.attempt(attempt)
+        if self._exporter is not None:
+            self._exporter.offer([self._maker.attempt_span(attempt)])
 
     def _safely(self, records: int, make: Callable[[], None]) -> None:
         try:
             make()
         except Exception:  # noqa: BLE001 - telemetry may never fail a hop that has committed
             self.metrics.count(telemetry.SPANS_DROPPED, records, reason="unmade")
-
-
-def measure(metrics: Metrics, hop: str, processed: Sequence[Processed]) -> None:
-    """Count and time what one transaction did."""
-    first, sent = processed[0], Counter[str]()
-    metrics.count(telemetry.TRANSACTIONS, hop=hop, end="committed")
-    metrics.observe(telemetry.COMMIT_SECONDS, (first.committed_ns - first.began_ns) / 1e9, hop=hop)
-    for done in processed:
-        topic = telemetry.topic_template(place_of(done))
-        metrics.count(telemetry.CONSUMED, hop=hop, topic=topic)
-        metrics.observe(telemetry.PROCESS_SECONDS, (done.ended_ns - done.started_ns) / 1e9, hop=hop, topic=topic)
-        sent.update(telemetry.topic_template(one.topic) for one in done.sent)
-        if done.dead is not None:
-            metrics.count(telemetry.DEAD_LETTERS, hop=hop, topic=topic, reason=done.dead.value)
-        if hop == "router" and done.record is not None and done.accepted_at is not None:
-            age(metrics, done.accepted_at, done.committed_ns, "routed", urgent=done.urgent)
-    for topic, count in sent.items():
-        metrics.count(telemetry.SENT, count, hop=hop, topic=topic)
-
-
-def age(metrics: Metrics, accepted_at: bytes, now_ns: int, to: str, *, urgent: bool) -> None:
-    """Observe how long after intake accepted it a tip got *to* ``routed``, ``delivered`` or ``acknowledged``."""
-    seconds = age_s(accepted_at, now_ns)
-    if seconds is not None:
-        metrics.observe(telemetry.TIP_AGE, seconds, to=to, lane="urgent" if urgent else "routine")
-
-
-def age_s(accepted_at: bytes, now_ns: int) -> float | None:
-    """Seconds from the header ``vidare-accepted-at`` to *now_ns*; None where the header is not a time."""
-    try:
-        return max(0.0, now_ns / 1e9 - datetime.fromisoformat(accepted_at.decode("ascii")).timestamp())
-    except (ValueError, UnicodeDecodeError):
-        return None

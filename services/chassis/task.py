@@ -59,6 +59,7 @@ class Task:
         self._holds_gate = False
         self._stopping = False
         self._broken = False
+        self._small_last = False
         self._failures = 0
         self._first_changes: dict[str, bytes | None] = {}
         self._crashes = CrashLog(
@@ -97,6 +98,7 @@ class Task:
             self._rt.failed(error)
         finally:
             self._release()
+            self._rt.gate.leave_floor(self)
 
     async def _start(self) -> None:
         broker, group = self._rt.broker, self._rt.hop.name
@@ -207,17 +209,24 @@ class Task:
         try:
             await self._small(draft)
             await self._decide_urgent(draft)
-            if not self._holds_gate:
+            if not self._holds_gate and not self._only_small(draft):
                 await self._decide_routine(draft)
         except Unavailable as error:
+            self._rt.gate.leave_floor(self)
             await self._commit(draft)
             await self._pause(error)
             return True
+        self._rt.gate.leave_floor(self)
         if not draft.inputs:
             return False
         await self._commit(draft)
         self.paused, self._failures = None, 0
         return True
+
+    def _only_small(self, draft: Draft) -> bool:
+        """Ends of effects and timers do not wait for routine records, nor hold them up twice in a row."""
+        self._small_last = draft.inputs > 0 and not self._small_last
+        return self._small_last
 
     async def _small(self, draft: Draft) -> None:
         limit = self._rt.tuning.urgent_records
@@ -243,11 +252,11 @@ class Task:
         while not self._full(draft):
             if not await self._fill(urgent=False, room=tuning.batch_records - draft.inputs):
                 break
-            await self._rt.gate.routine(self._must_leave)
+            await self._rt.gate.routine(self, self._must_leave)
             if self._must_leave() or self._slice(draft, urgent=False):
                 break
         if draft.inputs:
-            await self._rt.gate.routine(self._must_leave)
+            await self._rt.gate.routine(self, self._must_leave)
         if self._holds_gate:
             await self._decide_urgent(draft)
 

@@ -7,9 +7,10 @@ what happened and for nothing else.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from contracts.telemetry import Metric
 from contracts.vocabulary import DeadReason
 from services.chassis.hop import Input, Record
 from services.chassis.tracecontext import TraceContext, read_context
@@ -64,6 +65,18 @@ class Processed:
     def record(self) -> Record | None:
         """The record, where the input is one."""
         return self.given.record
+
+
+class Level(NamedTuple):
+    """
+    What a task's store tells of one level, as a hop's ``levels(view, now)`` gives it.
+
+    Numbers of one metric and set of labels are added up, ages and states are not: the highest counts.
+    """
+
+    metric: Metric
+    labels: tuple[str, ...]
+    value: float
 
 
 class Recorder(Protocol):

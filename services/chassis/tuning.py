@@ -28,8 +28,8 @@ class Tuning:
     """Work between two looks at the loop: urgent records wait at most for one slice."""
     fetch_wait_ms: int = 200
     """A long poll ends after this with nothing; records end it at once, so this is no latency."""
-    fetch_bytes: int = 8 * 1024 * 1024
-    partition_fetch_bytes: int = 1024 * 1024
+    fetch_bytes: int = 4 * 1024 * 1024
+    partition_fetch_bytes: int = 768 * 1024
     """What one partition may hold in memory, beside one record that is larger."""
     effect_lane: int = 4
     """Effects of one lane (one agency) that run at a time."""

@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from services.chassis.broker_port import Spot
+from services.chassis.lag import Wait
 from services.chassis.logs import logger
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Watchdog:
         self.live = True
         self.lag: dict[Spot, int] = {}
         """Records not worked yet, by partition, as of the last look."""
+        self.waits: dict[Spot, Wait] = {}
+        """How long the oldest of them has waited, as far as looking tells."""
         self._beat = time.monotonic()
 
     @property
@@ -71,13 +74,14 @@ class Watchdog:
                 logger().warning("the broker did not say how much is left", error=type(error).__name__)
 
     async def _look(self) -> None:
+        self._forget()
         for name, task in list(self._runner.tasks.items()):
-            if not task.ready or task.paused is not None:
+            if not task.ready:
                 task.moved_at = time.monotonic()
                 continue
             lag = await self._lag_of(task)
             still = time.monotonic() - task.moved_at
-            if not lag and not task.busy:
+            if task.paused is not None or (not lag and not task.busy):
                 task.moved_at = time.monotonic()
             elif still > self.patience_s and not self._held_back():
                 raise Stuck(f"task {name} has made no progress for {still:.0f} s with {lag} records before it")
@@ -88,9 +92,17 @@ class Watchdog:
         for spot, worked in task.worked.items():
             seen = self._runner.lanes.position(spot, urgent=task.urgent(spot)) or worked
             # Behind the last record there may be markers: what the reader has passed with nothing in hand is worked.
-            self.lag[spot] = max(0, spans[spot].end - (worked if task.busy else max(worked, seen)))
-            lag += self.lag[spot]
+            left = self.lag[spot] = max(0, spans[spot].end - (worked if task.busy else max(worked, seen)))
+            self.waits.setdefault(spot, Wait()).look(time.time(), worked, spans[spot].end, lag=left)
+            lag += left
         return lag
+
+    def _forget(self) -> None:
+        """Partitions that others work now are theirs to tell of."""
+        ours = {spot for task in self._runner.tasks.values() for spot in task.worked}
+        for spot in self.lag.keys() - ours:
+            del self.lag[spot]
+            self.waits.pop(spot, None)
 
     def _held_back(self) -> bool:
         """True while urgent work of other tasks goes on: routine tasks then stand still on purpose."""

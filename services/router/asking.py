@@ -5,7 +5,7 @@ An agency without an onboarding record makes its target take the fallback that
 the rulebook states; where there is none, it is dropped and named.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from contracts.vocabulary import AgencyKind
@@ -220,12 +220,6 @@ class Asking:
     def _text(self, row: Row, place: Place | None) -> str:
         country = place.standing.country if place else None
         return row.title.replace("{country}", country or "an unknown country")
-
-    def remove(self, row: Row, gone: Iterator[Ask] | Sequence[Ask]) -> list[tuple[str, str]]:
-        """Take *gone* away in the name of *row*; returns what it was."""
-        leaving = list(gone)
-        self.asks = [ask for ask in self.asks if not any(ask is one for one in leaving)]
-        return [(ask.agency, row.id) for ask in leaving]
 
     def kind_of(self, agency: str) -> str:
         """Kind of an agency, or ``review``."""

@@ -5,7 +5,7 @@ Each row leaves a `Truth`: that it matched, or the first condition that failed.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -67,40 +67,60 @@ def _matches(asking: Asking, row: Row) -> tuple[list[Place | None], str | None]:
 
 
 def suppress(asking: Asking, book: Rulebook, partner: Partner | None, truth: list[Truth]) -> list[tuple[str, str]]:
-    """Take away what must not go; returns agency and rule of each."""
+    """Take away what must not go, now or later; returns agency and rule of each."""
     gone: list[tuple[str, str]] = []
     for row in book.stages[1]:
         matched, failed = _matches(asking, row)
-        removed = asking.remove(row, _leaving(asking, row, matched, partner)) if matched else []
-        gone += removed
-        if row.raw.keep and matched:
-            gone += [(ask.agency, row.id) for ask in asking.later if asking.kind_of(ask.agency) not in row.raw.keep]
-            asking.later = [ask for ask in asking.later if asking.kind_of(ask.agency) in row.raw.keep]
+        removed: list[Ask] = []
         if matched:
             asking.fired[row.id] = matched
+            removed = _take_away(asking, _Test(asking, row, matched, partner))
             asking.clauses(row, row.then, matched)
         if removed:
             asking.clauses(row, row.if_removed, (None,))
-        heard = bool(matched) and bool(removed or row.then or row.raw.sets)
-        truth.append(
-            Truth(row.id, heard, None if heard else failed or (row.absent if not matched else "nothing asked for it"))
-        )
+        gone += [(ask.agency, row.id) for ask in removed]
+        said = Truth(row.id, matched=True) if _is_heard(row, matched, removed) else _said(row.id, _why_not(row, failed))
+        truth.append(said)
     return gone
 
 
-def _leaving(asking: Asking, row: Row, matched: Sequence[Place | None], partner: Partner | None) -> list[Ask]:
-    """Asks that a suppressor takes away."""
-    raw = row.raw
-    if raw.keep:
-        return [ask for ask in asking.asks if asking.kind_of(ask.agency) not in raw.keep and ask.rule not in raw.spare]
-    leaving = []
-    for ask in asking.asks:
-        of_place = row.per == "tip" or any(ask.place is place for place in matched)
-        named = ask.target in raw.remove and of_place
-        held = "held" in raw.remove and asking.held(ask)
-        sender = "sender" in raw.remove and partner is not None and ask.agency == partner.agency
-        if named or held or sender:
-            leaving.append(ask)
+def _is_heard(row: Row, matched: Sequence[Place | None], removed: Sequence[Ask]) -> bool:
+    """A suppressor that took nothing away, adds nothing and marks nothing was not heard."""
+    return bool(matched) and bool(removed or row.then or row.raw.sets)
+
+
+def _why_not(row: Row, failed: str | None) -> str:
+    return failed or ("nothing asked for it" if row.per == "tip" else row.absent)
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """Says of each ask whether a suppressor takes it away."""
+
+    asking: Asking
+    row: Row
+    matched: Sequence[Place | None]
+    partner: Partner | None
+
+    def takes(self, ask: Ask) -> bool:
+        """Tell whether *ask* must go."""
+        raw = self.row.raw
+        if raw.keep:
+            return self.asking.kind_of(ask.agency) not in raw.keep and ask.rule not in raw.spare
+        named = ask.target in raw.remove and self._of_place(ask)
+        held = "held" in raw.remove and self.asking.held(ask)
+        sender = "sender" in raw.remove and self.partner is not None and ask.agency == self.partner.agency
+        return named or held or sender
+
+    def _of_place(self, ask: Ask) -> bool:
+        return self.row.per == "tip" or any(ask.place is place for place in self.matched)
+
+
+def _take_away(asking: Asking, test: _Test) -> list[Ask]:
+    leaving = [ask for ask in (*asking.asks, *asking.later) if test.takes(ask)]
+    if leaving:
+        asking.asks = [ask for ask in asking.asks if not test.takes(ask)]
+        asking.later = [ask for ask in asking.later if not test.takes(ask)]
     return leaving
 
 

@@ -1,5 +1,6 @@
 """Everything a decision needs besides the tip, loaded once from the settings' files."""
 
+from services.chassis.errors import Misconfigured
 from services.chassis.onboarding import load_agencies, load_partners
 from services.chassis.settings import Settings
 from services.router.atlas import Atlas
@@ -17,6 +18,8 @@ def load_world(settings: Settings) -> World:
         Misconfigured: One of the files is wrong; says file, line and reason.
     """
     registry = load_registry(settings.registry_file)
+    if settings.country not in registry:
+        raise Misconfigured(f"VIDARE_COUNTRY: {settings.country!r} is no country of {settings.registry_file}")
     atlas = Atlas(settings.country, registry, load_agencies(settings))
     book = load_rulebook(settings.rulebook_file)
     if settings.rulebook is not None:

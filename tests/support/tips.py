@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 from contracts.events import Content, Evidence, Jurisdiction, PersonFacts, TipFacts, TipLocated, TipReceived, Verdict
 from contracts.indicators import Indicators, UrlIndicator
-from contracts.vocabulary import AddressRole, AssessmentStatus, Flag, Kind, PersonRole, Priority
+from contracts.vocabulary import AddressRole, AssessmentStatus, Flag, Kind, PersonRole
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ROOM = UUID("11111111-2222-5333-8444-555555555555")
@@ -92,5 +92,3 @@ def a_tip(  # noqa: PLR0913 - a test names only what it is about
 
 URGENT: dict[str, Any] = {"immediate_danger": True, "danger_reason": True}
 """Facts that make a vetted sender's tip P0."""
-
-LEVELS = list(Priority)

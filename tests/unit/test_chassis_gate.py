@@ -21,7 +21,7 @@ async def test_routine_work_waits_while_urgent_work_is_open() -> None:
     gate = Gate()
     gate.close()
     gate.close()
-    routine = asyncio.create_task(gate.routine(lambda: False))
+    routine = asyncio.create_task(gate.routine("a", lambda: False))
     for _ in range(5):
         await asyncio.sleep(0)
     gate.open()
@@ -38,12 +38,34 @@ async def test_whoever_holds_the_gate_does_not_wait_for_itself() -> None:
     """A task that gets urgent work while it waits is let through at once."""
     gate, mine = Gate(), [False]
     gate.close()
-    waiting = asyncio.create_task(gate.routine(lambda: mine[0]))
+    waiting = asyncio.create_task(gate.routine("a", lambda: mine[0]))
     await asyncio.sleep(0)
     mine[0] = True
     gate.close()
 
     await asyncio.wait_for(waiting, 1)
+
+
+async def test_the_floor_is_for_one_and_those_who_wait_longest_come_first() -> None:
+    """Routine tasks decide one after the other, in the order in which they asked."""
+    gate = Gate()
+    await gate.routine("a", lambda: False)
+    await gate.routine("a", lambda: False)
+    came: list[str] = []
+
+    async def ask(who: str) -> None:
+        await gate.routine(who, lambda: False)
+        came.append(who)
+        gate.leave_floor(who)
+
+    asked = [asyncio.create_task(ask(who)) for who in ("b", "c", "d")]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert came == []
+    gate.leave_floor("a")
+    await asyncio.wait_for(asyncio.gather(*asked), 1)
+
+    assert came == ["b", "c", "d"]
 
 
 def crash_at(path: Path, first: int) -> CrashLog:
