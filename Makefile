@@ -35,8 +35,8 @@ test: setup ## Check style, types, imports and contracts, then run every level o
 	@exec deploy/test.sh
 
 .PHONY: bench
-bench: setup ## Measure what docs/performance.md claims
-	@exec $(BIN)/vidare bench
+bench: setup ## Measure what docs/measurements.md says, beside the peers (about 15 minutes)
+	@exec $(BIN)/python -m tests.bench
 
 .PHONY: long
 long: setup ## The heavy levels with ten times the load and faults (about an hour)

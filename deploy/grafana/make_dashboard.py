@@ -96,19 +96,22 @@ ROWS: list[tuple[int, list[Panel]]] = [
     ]),
     (8, [
         graph("How much does each hop work?", ("sum by (hop) (rate(vidare_messages_consumed_total[1m]))", "{{hop}}"), unit="ops"),
-        graph("How often does a transaction fail?", ('sum by (hop) (rate(vidare_transactions_total{end!="committed"}[5m]))', "{{hop}}"), unit="ops"),
+        graph("How often does a hop end in the middle of its work?", ("sum by (hop) (increase(vidare_crashes_total[15m]))", "{{hop}}")),
         graph("How long does a decision take? (p99)", ("histogram_quantile(0.99, sum by (le, hop) (rate(vidare_process_duration_seconds_bucket[5m])))", "{{hop}}"), unit="s"),
         graph("How long does a commit take? (p99)", ("histogram_quantile(0.99, sum by (le, hop) (rate(vidare_transaction_duration_seconds_bucket[5m])))", "{{hop}}"), unit="s"),
     ]),
     (8, [
         graph("How many records wait?", ("sum by (hop, topic) (vidare_consumer_lag_records)", "{{hop}} {{topic}}")),
         graph("How long has the oldest waited?", ("max by (hop, topic) (vidare_consumer_lag_seconds)", "{{hop}} {{topic}}"), unit="s"),
-        graph("Do tasks move about?", ("sum by (hop) (increase(vidare_rebalances_total[5m]))", "{{hop}}")),
+        graph("Do tasks move about, or wait?",
+              ("sum by (hop) (increase(vidare_rebalances_total[5m]))", "{{hop}} moved"),
+              ('sum by (hop, state) (vidare_tasks{state!="ready"})', "{{hop}} {{state}}")),
     ]),
     (10, [
         table("How is each agency?",
               ("max by (agency) (vidare_breaker_state)", "breaker"),
               ("sum by (agency) (vidare_backlog_referrals)", "backlog"),
+              ("max by (agency) (vidare_backlog_oldest_seconds)", "oldest (s)"),
               ("sum by (agency) (vidare_parked_referrals)", "parked"),
               ("sum by (agency) (increase(vidare_escalations_total[1d]))", "escalations in a day")),
         graph("How do attempts end?", ("sum by (channel, end) (rate(vidare_delivery_attempts_total[5m]))", "{{channel}} {{end}}"), unit="ops"),
@@ -119,7 +122,8 @@ ROWS: list[tuple[int, list[Panel]]] = [
         graph("What do we refuse?", ("sum by (reason) (increase(vidare_refusals_total[1h]))", "{{reason}}")),
         graph("How old are the databases?", ("max by (source) (vidare_geodata_age_seconds)", "{{source}}"), unit="s"),
         graph("Is telemetry whole?", ("sum by (reason) (increase(vidare_spans_dropped_total[15m]))", "dropped: {{reason}}"),
-              ("sum by (kind) (increase(vidare_telemetry_unlisted_total[15m]))", "left out: {{kind}}")),
+              ("sum by (kind) (increase(vidare_telemetry_unlisted_total[15m]))", "left out: {{kind}}"),
+              ("sum(increase(vidare_trace_bad_headers_total[15m]))", "bad trace headers")),
     ]),
 ]  # fmt: skip
 

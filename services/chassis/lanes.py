@@ -1,4 +1,4 @@
-"""The readers of a process: one for urgent partitions, one for routine ones, each wakes the tasks whose records came."""
+"""The readers of a process: one for urgent partitions, one for routine ones; each wakes those whose records came."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +14,8 @@ class Reading(Protocol):
     def positions(self, *, urgent: bool) -> Mapping[Spot, int]:
         """Partitions of one lane, and the next offset of each that the task has not taken."""
 
-    def notice(self, spot: Spot, *, urgent: bool) -> None:
-        """Records of *spot* are here."""
+    def notice(self, *, urgent: bool) -> None:
+        """Records of one lane are here."""
 
 
 class Lanes:
@@ -73,7 +73,7 @@ class Lanes:
                 for spot in await reader.arrived():
                     owner = self._owners.get(spot)
                     if owner is not None:
-                        owner.notice(spot, urgent=urgent)
+                        owner.notice(urgent=urgent)
         except asyncio.CancelledError:
             raise
         except BaseException as error:

@@ -17,7 +17,7 @@ from contracts.telemetry import Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-disable_created_metrics()  # a second series beside each counter, which nobody reads and which is on no list
+disable_created_metrics()  # type: ignore[no-untyped-call] # a second series beside each counter, which nobody reads and which is on no list
 
 
 class Metrics:

@@ -37,12 +37,13 @@ class Runner:
         self._broker = broker
         self._lanes = Lanes(broker, self.failed)
         self.gate = Gate()
+        self._sweeper = Sweeper(broker, self.tuning.delete_every_s, inboxes=hop.untrusted)
         self._rt = Runtime(
-            hop, broker, self.tuning, recorder or NoRecorder(), self.gate, self._lanes, now, self.failed, home
-        )
+            hop, broker, self.tuning, recorder or NoRecorder(), self.gate, self._lanes, self._sweeper, now, self.failed,
+            home,
+        )  # fmt: skip
         self._specs = {spec.id: spec for spec in hop.tasks()}
         self._member = member
-        self._sweeper = Sweeper(broker, self.tuning.delete_every_s)
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._membership: Membership | None = None
         self.watchdog = Watchdog(self)
@@ -100,7 +101,7 @@ class Runner:
         counts: Mapping[str, int] = await check_partitions(list(self._specs.values()), self._broker)
         logger().info("tasks assigned", hop=self._rt.hop.name, count=len(tasks))
         for name in sorted(tasks):
-            self.tasks[name] = Task(self._specs[name], self._rt, counts, self._sweeper)
+            self.tasks[name] = Task(self._specs[name], self._rt, counts)
             self.tasks[name].begin()
 
     async def revoked(self) -> None:

@@ -9,6 +9,7 @@ from services.chassis.broker_port import Broker
 from services.chassis.gate import Gate
 from services.chassis.hop import Hop
 from services.chassis.lanes import Lanes
+from services.chassis.sweeping import Sweeper
 from services.chassis.telemetry_port import Recorder
 from services.chassis.tuning import Tuning
 
@@ -25,6 +26,7 @@ class Runtime:
     recorder: Recorder
     gate: Gate
     lanes: Lanes
+    sweeper: Sweeper
     now: Now
     failed: Callable[[BaseException], None]
     """Ends the process: called by whatever runs beside the tasks."""

@@ -8,16 +8,23 @@ from services.chassis.logs import logger
 
 
 class Sweeper:
-    """Gathers consumed offsets and deletes up to them, at most once per *every_s*; a failure is only logged."""
+    """
+    Gathers consumed offsets and deletes up to them, at most once per *every_s*; a failure is only logged.
 
-    def __init__(self, broker: Broker, every_s: float) -> None:
+    Only what comes from *inboxes* is deleted.
+    """
+
+    def __init__(self, broker: Broker, every_s: float, *, inboxes: bool) -> None:
         self._broker = broker
+        self._inboxes = inboxes
         self._every_s = every_s
         self._waiting: dict[Spot, int] = {}
         self._job: asyncio.Task[None] | None = None
 
     def consumed(self, offsets: Mapping[Spot, int]) -> None:
         """Everything before *offsets* is committed."""
+        if not self._inboxes or not offsets:
+            return
         self._waiting.update(offsets)
         if self._job is None or self._job.done():
             self._job = asyncio.create_task(self._sweep(), name="sweeper")

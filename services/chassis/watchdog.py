@@ -81,7 +81,7 @@ class Watchdog:
                 continue
             lag = await self._lag_of(task)
             still = time.monotonic() - task.moved_at
-            if task.paused is not None or (not lag and not task.busy):
+            if task.paused is not None or (not lag and not task.in_hand):
                 task.moved_at = time.monotonic()
             elif still > self.patience_s and not self._held_back():
                 raise Stuck(f"task {name} has made no progress for {still:.0f} s with {lag} records before it")
@@ -92,7 +92,7 @@ class Watchdog:
         for spot, worked in task.worked.items():
             seen = self._runner.lanes.position(spot, urgent=task.urgent(spot)) or worked
             # Behind the last record there may be markers: what the reader has passed with nothing in hand is worked.
-            left = self.lag[spot] = max(0, spans[spot].end - (worked if task.busy else max(worked, seen)))
+            left = self.lag[spot] = max(0, spans[spot].end - (worked if task.in_hand else max(worked, seen)))
             self.waits.setdefault(spot, Wait()).look(time.time(), worked, spans[spot].end, lag=left)
             lag += left
         return lag

@@ -63,6 +63,16 @@ def submit(
 
 
 @app.command()
+def bench(
+    *, quick: Annotated[bool, typer.Option("--quick", help="A tenth of the load, to see that it works.")] = False
+) -> None:
+    """Measure one hop beside other systems, then the whole chain; prints tables (about 15 minutes)."""
+    from services.cli.commands.bench import run
+
+    end(run(quick=quick))
+
+
+@app.command()
 def config(*, json: Json = False) -> None:
     """Print every setting and where its value comes from; secrets are masked."""
     from services.cli.commands.config import config as command

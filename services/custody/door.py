@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from services.chassis.broker_port import Broker
+from services.chassis.doormetrics import DoorMetrics
 from services.chassis.errors import Misconfigured
 from services.chassis.logs import logger
 from services.chassis.metrics import CONTENT_TYPE, Metrics
@@ -70,6 +71,7 @@ def door(connect: Callable[[], Broker], metrics: Metrics | None = None) -> FastA
 
     app = FastAPI(title="Vidare custody", lifespan=life, docs_url=None, redoc_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS)
+    app.add_middleware(DoorMetrics, metrics=custody.metrics)
     app.state.custody = custody
     _health(app, custody)
 

@@ -11,7 +11,7 @@ of three 0.75, two of two 0.85, one 0.6, all disagree 0.4, edge or exit at most
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 
@@ -38,6 +38,9 @@ _KIND_FLAGS = {
     "tor_exit": (Flag.TOR_EXIT,),
     "vpn": (Flag.POSSIBLE_PROXY,),
 }
+_REMEMBERED = 32_768
+"""Findings that a process keeps; about 40 MB at worst."""
+
 _TOR_CODE = "T1"
 _ANALYST_SOURCE = "analyst"
 _SENDER_SOURCE = "sender"
@@ -45,7 +48,11 @@ _SENDER_SOURCE = "sender"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Looked:
-    """What the databases and lists say of one address; the same whoever asks. Known by identity: each is made once."""
+    """
+    What the databases and lists say of one address; the same whoever asks.
+
+    Known by identity: addresses of which the same is said share one (`OpenSet`).
+    """
 
     evidence: tuple[Evidence, ...] = ()
     network: Network | None = None
@@ -63,15 +70,18 @@ class Claim:
     vetted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """A verdict without its indicator."""
+    """A verdict without its indicator; known by identity, as `weigh_alone` gives the same one again and again."""
 
     country: str | None = None
     confidence: float = 0.0
     candidates: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     flags: tuple[Flag, ...] = ()
+    network: Network | None = None
+    operator: str | None = None
+    """Agency id of the operator's own desk."""
 
 
 def is_country(code: str | None) -> bool:
@@ -102,14 +112,20 @@ def weigh(
     flags = [flag for one in looked for flag in _network_flags(one)]
     if proxy:
         flags.append(Flag.POSSIBLE_PROXY)
-    found = _voted(looked, flags)
+    voted = _voted(looked, flags)
     if _is_stale(evidence, today):
         flags.append(Flag.STALE_GEODATA)
-    found = _capped(Found(found.country, found.confidence, found.candidates, evidence, tuple(dict.fromkeys(flags))))
-    return _with_claim(found, claim) if claim else found
+    found = replace(
+        voted,
+        evidence=evidence,
+        flags=tuple(dict.fromkeys(flags)),
+        network=next((one.network for one in looked if one.network), None),
+        operator=next((one.operator.agency for one in looked if one.operator and one.operator.agency), None),
+    )
+    return _with_claim(_capped(found), claim) if claim else _capped(found)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=_REMEMBERED)
 def weigh_alone(looked: Looked, today: date) -> Found:
     """`weigh` for one address of which nobody claims anything, as most are: worked out once a day."""
     return weigh((looked,), today=today)
@@ -171,9 +187,9 @@ def _capped(found: Found) -> Found:
     flags = found.flags
     if Flag.CDN in flags or Flag.ANYCAST in flags:
         kept = tuple(flag for flag in flags if flag is not Flag.CONFLICT)
-        return Found(None, min(found.confidence, EDGE), (), found.evidence, kept)
+        return replace(found, country=None, confidence=min(found.confidence, EDGE), candidates=(), flags=kept)
     if Flag.TOR_EXIT in flags or Flag.POSSIBLE_PROXY in flags:
-        return Found(found.country, min(found.confidence, EDGE), found.candidates, found.evidence, flags)
+        return replace(found, confidence=min(found.confidence, EDGE))
     return found
 
 
@@ -182,7 +198,9 @@ def _with_claim(found: Found, claim: Claim) -> Found:
     source = _ANALYST_SOURCE if claim.by is CountryBy.ANALYST and claim.vetted else _SENDER_SOURCE
     evidence = (Evidence(source=source, says=claim.country), *found.evidence)
     if source == _SENDER_SOURCE or not is_country(claim.country):
-        return Found(found.country, found.confidence, found.candidates, evidence, found.flags)
+        return replace(found, evidence=evidence)
     automatic = {found.country, *found.candidates} - {None, claim.country}
     flags = dict.fromkeys((*found.flags, Flag.CONFLICT)) if automatic else dict.fromkeys(found.flags)
-    return Found(claim.country, ANALYST, (), evidence, tuple(flags))
+    return replace(
+        found, country=claim.country, confidence=ANALYST, candidates=(), evidence=evidence, flags=tuple(flags)
+    )

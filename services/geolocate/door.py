@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from services.chassis.doormetrics import DoorMetrics
 from services.chassis.errors import Unavailable
 from services.chassis.metrics import CONTENT_TYPE
 from services.chassis.tracing import DoorTracing
@@ -39,6 +40,7 @@ def door(
     """Make the door over *geodata*."""
     app = FastAPI(title="Vidare geolocate", docs_url=None, redoc_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS)
+    app.add_middleware(DoorMetrics, metrics=tracing.metrics)
     _health(app, geodata, tracing, today)
 
     @app.get("/v1/locate")

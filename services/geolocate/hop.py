@@ -6,29 +6,26 @@ verdicts are new.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 
 import orjson
-from pydantic import ValidationError
 
-from contracts import telemetry
-from contracts.events import Jurisdiction, TipReceived, Verdict
 from contracts.onboarding import Partner
 from contracts.topics import LOCATED, RECEIVED, URGENT
-from contracts.vocabulary import DeadReason, EntryKind, Flag
-from services.chassis.errors import Poison, Unavailable
+from contracts.vocabulary import EntryKind
+from services.chassis.errors import Unavailable
 from services.chassis.hop import Emit, Entry, Input, Lane, Outcome, Record, TaskSpec, View, same_partition_topics
 from services.geolocate.geodata import OpenSet
-from services.geolocate.locate import World, jurisdiction
+from services.geolocate.locate import World, points
+from services.geolocate.reading import Tip, read
 from services.geolocate.resolver import Resolver
+from services.geolocate.written import attributes, basis, jurisdiction_fields, tally
 
 NAME = "geolocate"
 LANES = (Lane(RECEIVED + URGENT, urgent=True), Lane(RECEIVED))
 _TYPE = "tip-located/1"
-_SCHEMA = "tip-received/1"
+_ENTRY = EntryKind.HOP_GEOLOCATED.value
 _PURPOSE = "where a tip points"
-_MOST_SAID = 100
-"""Verdicts that a custody entry spells out; the rest are counted."""
 
 
 class GeolocateHop:
@@ -68,52 +65,27 @@ class GeolocateHop:
         record = given.record
         if record is None:
             return Outcome()
-        tip = parse(record.value)
+        tip = read(record.value)
         used = self._current()
         if not used.ready:
             raise Unavailable("geodata")
         world = World(used.look_up, given.now.date(), self._resolver)
-        found = jurisdiction(tip.content.indicators, world, vetted=tip.partner in self._vetted, builds=used.builds)
-        tip_id = str(tip.tip_id)
+        found = points(tip.urls, tip.addresses, world, vetted=tip.partner in self._vetted)
         return Outcome(
-            events=[_located(record, tip, found, given.now)],
+            events=[_located(given, record, tip, jurisdiction_fields(found, used.builds))],
             entries=[
-                Entry(EntryKind.HOP_GEOLOCATED.value, tip_id, _PURPOSE, basis=_basis(found, used), tally=_tally(found))
+                Entry(_ENTRY, tip.id, _PURPOSE, basis=basis(found, used.digest), tally=tally(found)),
             ],
-            attributes=_attributes(found, used),
-            tip=tip_id,
+            attributes=attributes(found, used.names),
+            tip=tip.id,
         )
 
 
-def parse(value: bytes | None) -> TipReceived:
-    """
-    The event in *value*.
-
-    Raises:
-        Poison: Null, not JSON, another version, or not such an event.
-    """
-    if value is None:
-        raise Poison(DeadReason.NULL_VALUE)
-    try:
-        return TipReceived.model_validate_json(value)
-    except ValidationError:
-        raise Poison(_why(value)) from None
-
-
-def _why(value: bytes) -> DeadReason:
-    try:
-        body = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return DeadReason.NOT_JSON
-    named = body.get("schema") if isinstance(body, dict) else None
-    return DeadReason.UNKNOWN_VERSION if isinstance(named, str) and named != _SCHEMA else DeadReason.INVALID_EVENT
-
-
-def _located(record: Record, tip: TipReceived, found: Jurisdiction, now: datetime) -> Emit:
+def _located(given: Input, record: Record, tip: Tip, jurisdiction: dict[str, object]) -> Emit:
     body = {
         "schema": _TYPE,
-        "located_at": now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "jurisdiction": orjson.Fragment(found.__pydantic_serializer__.to_json(found, exclude_defaults=True)),
+        "located_at": given.now.astimezone(UTC),
+        "jurisdiction": jurisdiction,
         "received": orjson.Fragment(record.value or b""),
     }
     topic = LOCATED + URGENT if record.topic.endswith(URGENT) else LOCATED
@@ -121,41 +93,8 @@ def _located(record: Record, tip: TipReceived, found: Jurisdiction, now: datetim
         topic,
         tip.group_id,
         _TYPE,
-        orjson.dumps(body),
-        tip=str(tip.tip_id),
+        orjson.dumps(body, option=orjson.OPT_UTC_Z),
+        tip=tip.id,
         expects_entry=True,
         partition=record.partition,
     )
-
-
-def _basis(found: Jurisdiction, used: OpenSet) -> dict[str, object]:
-    """What the verdicts rest on: databases by digest, and what each of them said; no address."""
-    verdicts = (*found.hosting, *found.persons)
-    return {"geodata": used.digest, "said": [_said(verdict) for verdict in verdicts[:_MOST_SAID]]}
-
-
-def _said(verdict: Verdict) -> str:
-    """``/addresses/0 ipfire=NL dbip=NL whois=SC: NL 75 conflict``."""
-    sources = " ".join(f"{item.source}={item.says or '-'}" for item in verdict.evidence)
-    flags = "".join(f" {flag.value}" for flag in verdict.flags)
-    return f"{verdict.target} {sources}: {verdict.country or '-'} {round(100 * verdict.confidence)}{flags}"
-
-
-def _tally(found: Jurisdiction) -> dict[str, object]:
-    return {"hosting": len(found.hosting), "persons": len(found.persons)}
-
-
-def _attributes(found: Jurisdiction, used: OpenSet) -> dict[str, str | int | float | bool | list[str]]:
-    made: dict[str, str | int | float | bool | list[str]] = {telemetry.COUNTRIES: _countries(found.hosting)}
-    if found.persons:
-        made[telemetry.PERSON_COUNTRIES] = _countries(found.persons)
-    if found.flags:
-        made[telemetry.FLAGS] = [Flag(flag).value for flag in found.flags]
-    if found.hosting:
-        made[telemetry.CONFIDENCE] = min(verdict.confidence for verdict in found.hosting)
-    made[telemetry.BUILDS] = used.names
-    return made
-
-
-def _countries(verdicts: Sequence[Verdict]) -> list[str]:
-    return sorted({verdict.country for verdict in verdicts if verdict.country})

@@ -5,6 +5,7 @@ Data comes from ``networks.toml`` and ``tor-exits.txt``; the narrowest block
 decides, then the operator's number.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -45,13 +46,18 @@ class _File(BaseModel):
     operator: tuple[_Row, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Operator:
-    """Who runs such a network, and the agency id of its own child-safety desk, if it is one of the mesh."""
+    """Who runs such a network, and its own child-safety desk if that is one of the mesh; known by identity."""
 
     id: str
     kind: NetworkKind
     agency: str | None = None
+    """Id of the desk."""
+
+
+_BLANK: tuple[list[int], list[Operator | None]] = ([0], [None])
+"""Nobody anywhere."""
 
 
 @dataclass(slots=True)
@@ -61,6 +67,8 @@ class Networks:
     by_asn: dict[int, Operator] = field(default_factory=dict)
     _blocks: dict[tuple[int, int], dict[int, Operator]] = field(default_factory=dict)
     _widths: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    _stretches: dict[int, tuple[list[int], list[Operator | None]]] = field(default_factory=dict)
+    """Per width in bits: where each stretch of one operator (or none) starts, and whose it is."""
 
     def add(self, operator: Operator, blocks: Iterable[str], numbers: Sequence[int] = ()) -> None:
         """
@@ -77,14 +85,29 @@ class Networks:
             self.by_asn[number] = operator
         for bits in (32, 128):
             self._widths[bits] = tuple(sorted((length for b, length in self._blocks if b == bits), reverse=True))
+            self._stretches[bits] = self._painted(bits)
 
     def find(self, number: int, bits: int, asn: int | None) -> Operator | None:
         """The operator of address *number*, of *bits* bits, that network *asn* announces; None for an ordinary one."""
-        for length in self._widths.get(bits, ()):
+        starts, operators = self._stretches.get(bits, _BLANK)
+        found = operators[bisect_right(starts, number) - 1]
+        return self.by_asn.get(asn) if found is None and asn is not None else found
+
+    def _painted(self, bits: int) -> tuple[list[int], list[Operator | None]]:
+        """Every number at which the narrowest block may change: one bisection answers `find` then."""
+        edges = {0}
+        for (width, length), blocks in self._blocks.items():
+            if width == bits:
+                edges.update(block + end << bits - length for block in blocks for end in (0, 1))
+        starts = sorted(edges)
+        return starts, [self._narrowest(start, bits) for start in starts]
+
+    def _narrowest(self, number: int, bits: int) -> Operator | None:
+        for length in self._widths[bits]:
             found = self._blocks[bits, length].get(number >> bits - length)
             if found is not None:
                 return found
-        return self.by_asn.get(asn) if asn is not None else None
+        return None
 
 
 def load_networks(folders: Iterable[Path]) -> Networks:

@@ -9,12 +9,12 @@ it), at half of the cost of reading it all.
 """
 
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, NotRequired
 from uuid import UUID
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from contracts.indicators import Frozen
 from contracts.vocabulary import AddressRole, CountryBy, DeadReason, Flag, UrlKind

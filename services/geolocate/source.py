@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import geoip2.database
@@ -32,9 +33,9 @@ class BrokenDatabase(Exception):
     """A file that is not a database that can be asked; says why."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Source:
-    """An open database; ``country`` or ``network`` answers, the other is None."""
+    """An open database, known by identity; ``country`` or ``network`` answers, the other is None."""
 
     name: str
     path: Path
@@ -133,7 +134,7 @@ def _wire_maxmind(made: Source, body: bytes, *, is_network: bool) -> None:
         except geoip2.errors.AddressNotFoundError:
             return None
         number = found.autonomous_system_number
-        return Network(asn=number, name=found.autonomous_system_organization or "") if number else None
+        return _network_of(number, found.autonomous_system_organization or "") if number else None
 
     def country(ip: str) -> str | None:
         try:
@@ -161,7 +162,13 @@ def _network(record: object) -> Network | None:
         return None
     number = record.get("asn") or record.get("autonomous_system_number")
     name = record.get("name") or record.get("autonomous_system_organization") or ""
-    return Network(asn=number, name=str(name)) if isinstance(number, int) else None
+    return _network_of(number, str(name)) if isinstance(number, int) else None
+
+
+@lru_cache(maxsize=16_384)
+def _network_of(number: int, name: str) -> Network:
+    """One value per network, not per address: it is cheap to compare and to find again."""
+    return Network(asn=number, name=name)
 
 
 def _probe(made: Source) -> None:

@@ -47,10 +47,78 @@ def _shared(found: Found) -> _Shared:
     if found.candidates:
         fields["candidates"] = found.candidates
     if found.evidence:
-        fields["evidence"] = orjson.Fragment(to_json(found.evidence, exclude_none=False))
+        fields["evidence"] = _json([item.model_dump(exclude_defaults=True) for item in found.evidence])
     if found.network is not None:
-        fields["network"] = orjson.Fragment(to_json(found.network))
+        fields["network"] = _json(found.network.model_dump())
     if found.operator is not None:
         fields["operator"] = found.operator
     sources = " ".join(f"{item.source}={item.says or '-'}" for item in found.evidence)
     return _Shared(fields, f"{sources}: {found.country or '-'} {round(100 * found.confidence)}")
+
+
+def _json(value: object) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(value))
+
+
+def jurisdiction_fields(points: Points, builds: Mapping[str, str]) -> dict[str, object]:
+    """What orjson writes as the event's ``jurisdiction``."""
+    fields: dict[str, object] = {}
+    if points.hosting:
+        fields["hosting"] = [_verdict(point) for point in points.hosting]
+    if points.persons:
+        fields["persons"] = [_verdict(point) for point in points.persons]
+    if points.flags:
+        fields["flags"] = points.flags
+    if builds:
+        fields["builds"] = builds
+    return fields
+
+
+def _verdict(point: Point) -> dict[str, object]:
+    fields: dict[str, object] = {"target": point.target, "role": point.role}
+    if point.canonical is not None:
+        fields["canonical"] = point.canonical
+    fields.update(_shared(point.found).fields)
+    if point.domain is not None:
+        fields["domain"] = point.domain
+    if point.observed_at is not None:
+        fields["observed_at"] = orjson.Fragment(to_json(point.observed_at))
+    if point.flags:
+        fields["flags"] = point.flags
+    return fields
+
+
+def basis(points: Points, digest: str) -> dict[str, object]:
+    """What the verdicts rest on: databases by *digest*, and what each of them said; no address."""
+    return {"geodata": digest, "said": [_said(point) for point in islice(_all(points), _MOST_SAID)]}
+
+
+def _said(point: Point) -> str:
+    """``/addresses/0 ipfire=NL dbip=NL whois=SC: NL 75 conflict``."""
+    return " ".join((point.target, _shared(point.found).words, *point.flags))
+
+
+def _all(points: Points) -> Iterable[Point]:
+    return chain(points.hosting, points.persons)
+
+
+def tally(points: Points) -> dict[str, object]:
+    """How many verdicts there are of each sort."""
+    return {"hosting": len(points.hosting), "persons": len(points.persons)}
+
+
+def attributes(points: Points, builds: list[str]) -> Attributes:
+    """What the span tells: countries, flags, the least confidence, *builds*; no address."""
+    made: Attributes = {telemetry.COUNTRIES: _countries(points.hosting)}
+    if points.persons:
+        made[telemetry.PERSON_COUNTRIES] = _countries(points.persons)
+    if points.flags:
+        made[telemetry.FLAGS] = [*map(str, points.flags)]
+    if points.hosting:
+        made[telemetry.CONFIDENCE] = min(point.found.confidence for point in points.hosting)
+    made[telemetry.BUILDS] = builds
+    return made
+
+
+def _countries(points: Sequence[Point]) -> list[str]:
+    return sorted({point.found.country for point in points if point.found.country})

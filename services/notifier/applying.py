@@ -2,9 +2,11 @@
 
 from uuid import UUID
 
+from contracts import telemetry
+from services.chassis.telemetry_port import Attribute
 from services.notifier import decision
 from services.notifier.change import Change
-from services.notifier.delivery import Delivery, Push
+from services.notifier.delivery import Delivery, Life, Push
 from services.notifier.draft import Draft, document_key, timer_key
 from services.notifier.order import queue_key
 from services.notifier.wording import entries, events
@@ -27,10 +29,36 @@ def apply(draft: Draft, before: Delivery | None, change: Change, *, actor: str |
             draft.wake(timer_key(name, row.agency, row.referral_id), due)
     if not decision.keeps_document(row) and (before is None or decision.keeps_document(before)):
         draft.put(document_key(row.agency, row.referral_id), None)
+    _tell(draft.outcome.attributes, before, change)
     for event in events(change, draft.now):
         draft.emit(event)
     for entry in entries(change, actor=actor):
         draft.enter(entry)
+
+
+def _tell(attributes: dict[str, Attribute], before: Delivery | None, change: Change) -> None:
+    """Say in the attributes what happened: metrics are counted from them once it is committed."""
+    row = change.row
+    words = ["followed_up" if note.what == "escalated" and row.acknowledged else note.what for note in change.notes]
+    said = attributes.get(telemetry.DELIVERY)
+    if words:
+        attributes[telemetry.DELIVERY] = [*(said if isinstance(said, list) else []), *words]
+    reached = _reached(before, row)
+    if reached and row.accepted_at is not None:
+        attributes |= {
+            telemetry.REACHED: reached,
+            telemetry.ACCEPTED_AT: row.accepted_at,
+            telemetry.PRIORITY: row.priority.value,
+        }
+
+
+def _reached(before: Delivery | None, row: Delivery) -> list[str]:
+    """What the referral has reached for the first time: it is at the agency once the feed or the webhook has it."""
+    if row.notice:
+        return []
+    at_agency = (before is None or before.life is Life.QUEUED) and row.life in (Life.DISPATCHED, Life.DELIVERED)
+    acknowledged = row.acknowledged and not (before is not None and before.acknowledged)
+    return [word for word, is_new in (("delivered", at_agency), ("acknowledged", acknowledged)) if is_new]
 
 
 def release(draft: Draft, agency: str) -> None:

@@ -8,6 +8,7 @@ agency off.
 """
 
 from datetime import datetime, timedelta
+from typing import Literal
 
 from contracts.indicators import Frozen
 
@@ -20,6 +21,8 @@ LONGEST_PAUSE = timedelta(minutes=5)
 
 GONE_PAUSE = timedelta(hours=1)
 """After 410 the agency itself has said that nothing listens; ask again rarely."""
+
+State = Literal["closed", "half_open", "open"]
 
 
 class Breaker(Frozen):
@@ -34,6 +37,12 @@ class Breaker(Frozen):
     def closed(self) -> bool:
         """True when attempts flow freely and count."""
         return self.until is None
+
+    def state(self, now: datetime) -> State:
+        """The word for it."""
+        if self.closed:
+            return "closed"
+        return "half_open" if self.half_open(now) else "open"
 
     def half_open(self, now: datetime) -> bool:
         """True when one probe may go out."""

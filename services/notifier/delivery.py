@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
+from typing import NamedTuple
 from uuid import UUID
 
 from pydantic import AwareDatetime
@@ -84,6 +85,8 @@ class Delivery(Frozen):
     """``sha-256:`` and hex of the document: what the custody log says was disclosed."""
     trace: str | None = None
     """``traceparent`` that the referral came with: later attempts are told in its trace, or link to it."""
+    accepted_at: str | None = None
+    """When intake accepted the tip, as the referral's header says: its age is told from it."""
 
     @property
     def notice(self) -> bool:
@@ -101,8 +104,15 @@ class Delivery(Frozen):
         return self.acknowledged_at is not None
 
 
+class Came(NamedTuple):
+    """What a referral's headers say."""
+
+    trace: str | None = None
+    accepted_at: str | None = None
+
+
 def begin(
-    event: ReferralRouted, agency: Agency, now: datetime, *, document: bytes, trace: str | None = None
+    event: ReferralRouted, agency: Agency, now: datetime, *, document: bytes, came: Came | None = None
 ) -> Delivery:
     """The row of a referral that has just arrived."""
     return Delivery(
@@ -121,7 +131,8 @@ def begin(
         live=bool(event.content.indicators.urls),
         push=Push.QUEUED if pushes(agency) else Push.NONE,
         digest=f"sha-256:{sha256(document).hexdigest()}",
-        trace=trace,
+        trace=came.trace if came else None,
+        accepted_at=came.accepted_at if came else None,
     )
 
 

@@ -19,8 +19,10 @@ from fastapi.responses import JSONResponse
 
 from contracts import telemetry
 from contracts.headers import TRACEPARENT, VIDARE_VIA
+from contracts.labels import REFUSED
 from contracts.topics import RECEIPTS_INBOX
 from services.chassis.clock import Clock
+from services.chassis.doormetrics import DoorMetrics
 from services.chassis.errors import Unavailable
 from services.chassis.metrics import CONTENT_TYPE
 from services.chassis.tracing import DoorTracing
@@ -87,6 +89,8 @@ class Problem(Exception):
 def create_door(parts: DoorParts) -> FastAPI:
     """The door as an ASGI application."""
     app = FastAPI(title="Vidare notifier", version="1", docs_url=None, redoc_url=None, lifespan=parts.lifespan)
+    if parts.tracing is not None:
+        app.add_middleware(DoorMetrics, metrics=parts.tracing.metrics)
     app.add_exception_handler(Problem, _problem_answer)
     app.add_exception_handler(RequestValidationError, _invalid_answer)
     app.add_exception_handler(Unavailable, _unavailable_answer)
@@ -141,6 +145,8 @@ def _add_receipts(app: FastAPI, parts: DoorParts) -> None:
         raw = await _bounded_body(request)
         checked = check(raw, agency=agency, received_at=parts.clock.now())
         if isinstance(checked, RefusedReceipt):
+            if parts.tracing is not None:
+                parts.tracing.metrics.count(telemetry.RECEIPTS, agency=agency, status=REFUSED)
             raise _refusal(checked)
         receipt = checked.receipt
         if receipt.referral_id != _uuid(referral):

@@ -6,28 +6,31 @@ id). The topic feed is written in the hop's own transaction; a webhook is called
 after the commit, at least once, always with the same id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from contracts import telemetry
 from contracts.events import ReferralRouted
-from contracts.headers import TRACEPARENT
+from contracts.headers import TRACEPARENT, VIDARE_ACCEPTED_AT
 from contracts.onboarding import Agency
 from contracts.referral import ReceiptChecked
 from contracts.topics import RECEIPTS_CHECKED, ROUTED, URGENT
 from contracts.vocabulary import Action
+from services.chassis.codec import partition_of
 from services.chassis.hop import (
     Effect,
     Effects,
     Input,
     Lane,
     Outcome,
+    Record,
     TaskSpec,
     Told,
     View,
     same_partition_topics,
 )
+from services.chassis.telemetry_port import Level
 from services.notifier import decision, unreachable
 from services.notifier.answers import answered
 from services.notifier.applying import apply, release
@@ -35,9 +38,10 @@ from services.notifier.attempt import AttemptEnd, ask, read_key
 from services.notifier.change import FOLLOW, FORGET, LADDER, RETRY
 from services.notifier.channels import topic
 from services.notifier.decision import Ended
-from services.notifier.delivery import Delivery, Push, begin, feeds
+from services.notifier.delivery import Came, Delivery, Push, begin, feeds
 from services.notifier.draft import LANE, Draft, document_key, row_key
 from services.notifier.lane import LANE_TIMER, pump
+from services.notifier.levels import levels
 from services.notifier.onboarded import Onboarded
 from services.notifier.order import Lane as AgencyLane
 from services.notifier.parse import receipt_checked, referral_routed
@@ -82,12 +86,17 @@ class NotifierHop:
         if given.record is not None and given.record.topic == RECEIPTS_CHECKED:
             self._receipt(draft, receipt_checked(given.record.value))
         elif given.record is not None:
-            self._routed(draft, referral_routed(given.record.value), given.record.header(TRACEPARENT))
+            self._routed(draft, referral_routed(given.record.value), _came(given.record))
         elif given.timer is not None:
             self._timer(draft, given.timer.key)
         elif given.told is not None:
             self._told(draft, given.told)
         return draft.outcome
+
+    def levels(self, view: View, task: str, now: datetime) -> Iterator[Level]:
+        """How much waits for each agency of *task*, and whether it takes anything."""
+        ours = [agency for agency in self._agencies.records if str(partition_of(agency, self._partitions)) == task]
+        return levels(view, ours, now)
 
     def resume(self, view: View) -> list[Effect]:
         """Attempts that were under way when the task last stopped: the same ids again, nobody knows how they ended."""
@@ -102,7 +111,7 @@ class NotifierHop:
                     )
         return found
 
-    def _routed(self, draft: Draft, event: ReferralRouted, trace: bytes | None) -> None:
+    def _routed(self, draft: Draft, event: ReferralRouted, came: Came) -> None:
         agency = self._agencies.reachable(event.destination)
         repeat = draft.row(event.destination, event.referral_id) is not None or unreachable.knows(draft, event)
         draft.enter(queued(event, agency, repeat=repeat))
@@ -113,15 +122,15 @@ class NotifierHop:
         if agency is None:
             unreachable.keep(draft, event)
             return
-        self._take(draft, event, agency, trace.decode("ascii", "replace") if trace else None)
+        self._take(draft, event, agency, came)
 
-    def _take(self, draft: Draft, event: ReferralRouted, agency: Agency, trace: str | None = None) -> None:
+    def _take(self, draft: Draft, event: ReferralRouted, agency: Agency, came: Came | None = None) -> None:
         if event.replaces is not None and event.action in (Action.UPDATE, Action.WITHDRAWN):
             earlier = draft.row(agency.id, event.replaces)
             if earlier is not None:
                 apply(draft, earlier, decision.superseded(earlier, event.action, draft.now))
         document = render(event, agency, proof=f"{self._proofs}/v1/tips/{event.tip_id}/bundle")
-        row = begin(event, agency, draft.now, document=document, trace=trace)
+        row = begin(event, agency, draft.now, document=document, came=came)
         if row.push is not Push.NONE:
             draft.put(document_key(agency.id, row.referral_id), document)
         if feeds(agency):
@@ -131,14 +140,15 @@ class NotifierHop:
 
     def _receipt(self, draft: Draft, checked: ReceiptChecked) -> None:
         row = draft.row(checked.agency, checked.receipt.referral_id)
-        draft.outcome.attributes |= {telemetry.AGENCY: checked.agency, telemetry.RECEIPT: checked.receipt.status.value}
-        if row is None:
-            draft.enter(unknown(checked))
+        if row is not None:
+            self._answer(draft, row, checked)
             return
-        self._answer(draft, row, checked)
+        draft.outcome.attributes |= _receipt(checked)
+        draft.enter(unknown(checked))
 
     def _answer(self, draft: Draft, row: Delivery, checked: ReceiptChecked) -> None:
         _tell(draft, row.tip_id, row.agency, row.referral_id, row.trace)
+        draft.outcome.attributes |= _receipt(checked)
         change = answered(row, checked.receipt, draft.now)
         apply(draft, row, change, actor=f"agency:{row.agency}")
 
@@ -146,6 +156,7 @@ class NotifierHop:
         name, _, rest = key.partition("/")
         agency_id, _, referral = rest.partition("/")
         agency = self._agencies.reachable(agency_id)
+        draft.outcome.attributes[telemetry.AGENCY] = agency_id
         if name == LANE_TIMER:
             lane = draft.lane(agency_id).model_copy(update={"wake": None})
             draft.save_lane(agency_id, lane)
@@ -199,7 +210,7 @@ class NotifierHop:
         draft.outcome.attributes |= {
             telemetry.ATTEMPT: tries,
             telemetry.CHANNEL: "webhook",
-            telemetry.BREAKER: _state(lane, draft.now),
+            telemetry.BREAKER: lane.breaker.state(draft.now),
         }
         if verdict is Verdict.DELIVERED:
             self._answer_of(draft, agency_id, referral, end)
@@ -226,13 +237,16 @@ class NotifierHop:
             self._answer(draft, row, checked)
 
 
+def _came(record: Record) -> Came:
+    found = (record.header(name) for name in (TRACEPARENT, VIDARE_ACCEPTED_AT))
+    return Came(*(value.decode("ascii", "replace") if value else None for value in found))
+
+
+def _receipt(checked: ReceiptChecked) -> dict[str, str]:
+    return {telemetry.AGENCY: checked.agency, telemetry.RECEIPT: checked.receipt.status.value}
+
+
 def _tell(draft: Draft, tip: UUID, agency: str, referral: UUID, trace: str | None = None) -> None:
     draft.outcome.tip = str(tip)
     draft.outcome.traceparent = trace
     draft.outcome.attributes |= {telemetry.TIP: str(tip), telemetry.AGENCY: agency, telemetry.REFERRAL: str(referral)}
-
-
-def _state(lane: AgencyLane, now: datetime) -> str:
-    if lane.breaker.closed:
-        return "closed"
-    return "half_open" if lane.breaker.half_open(now) else "open"

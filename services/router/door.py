@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from contracts.events import TipLocated
+from services.chassis.doormetrics import DoorMetrics
 from services.chassis.errors import Unavailable
 from services.chassis.metrics import CONTENT_TYPE
 from services.chassis.tracing import DoorTracing
@@ -34,6 +35,7 @@ def door(world: World, tracing: DoorTracing, *, submitted: Submitted, now: Calla
     """Make the door over *world*."""
     app = FastAPI(title="Vidare router", docs_url=None, redoc_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS)
+    app.add_middleware(DoorMetrics, metrics=tracing.metrics)
     _health(app, world, tracing)
 
     @app.post("/v1/explain")

@@ -1,0 +1,165 @@
+"""
+The work of a task: decide first, with nothing open; then one transaction; then what follows from it.
+
+Urgent records first, routine ones in slices behind the process's gate.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+from services.chassis.broker_port import Out, Spot, TaskProducer
+from services.chassis.codec import epoch_ms
+from services.chassis.crashes import CrashLog
+from services.chassis.deadlimits import DeadLimits
+from services.chassis.deciding import Decider
+from services.chassis.draft import Draft
+from services.chassis.errors import Unavailable
+from services.chassis.hop import Effect, Record, TaskSpec
+from services.chassis.inputs import Inputs
+from services.chassis.runtime import Runtime
+from services.chassis.state import Overlay, Store
+from services.chassis.timers import Timers
+
+
+class Turns:
+    """One transaction after the other over the inputs of one task."""
+
+    def __init__(self, spec: TaskSpec, runtime: Runtime, inputs: Inputs, store: Store) -> None:
+        tuning = runtime.tuning
+        self.worked: dict[Spot, int] = {}
+        """Next offset of each input that is not committed."""
+        self.moved_at = time.monotonic()
+        self.timers = Timers()
+        self.producer: TaskProducer = runtime.broker.producer(f"{runtime.hop.name}.{spec.id}")
+        self.first_changes: Mapping[str, bytes | None] = {}
+        """Rows that the next change of state brings along."""
+        self.ending = False
+        self.crashes = CrashLog(
+            runtime.file("crashes", f"{spec.id}.json"), limit=tuning.crashes, span=tuning.batch_records
+        )
+        self._spec = spec
+        self._rt = runtime
+        self._inputs = inputs
+        self._store = store
+        self._small_last = False
+        dead = runtime.file("crashes", f"{spec.id}.dead.json")
+        limits = DeadLimits(dead, share=tuning.dead_share, window=tuning.dead_window, run=tuning.dead_run)
+        self._decider = Decider(spec, runtime, self.crashes, limits)
+
+    async def turn(self) -> tuple[Sequence[Effect], Unavailable | None] | None:
+        """
+        One transaction; returns the effects to start and what is down, None if there was nothing to do.
+
+        Where something is down, what was decided before is committed, and the rest stays in hand.
+        """
+        draft = Draft(Overlay(self._store))
+        down: Unavailable | None = None
+        try:
+            await self._decide(draft)
+        except Unavailable as error:
+            down = error
+        self._rt.gate.leave_floor(self)
+        if draft.inputs:
+            await self._commit(draft)
+        elif down is None:
+            return None
+        return draft.effects, down
+
+    async def _decide(self, draft: Draft) -> None:
+        await self._small(draft)
+        await self._urgent(draft)
+        # Ends of effects and timers do not wait for routine records, nor hold them up twice in a row.
+        self._small_last = draft.inputs > 0 and not self._small_last
+        if not self._inputs.urgent_open and not self._small_last:
+            await self._routine(draft)
+
+    async def _small(self, draft: Draft) -> None:
+        limit = self._rt.tuning.urgent_records
+        tolds = self._inputs.tolds
+        while tolds and draft.inputs < limit:
+            self._decider.told(draft, tolds[0])
+            tolds.popleft()
+        for timer in self.timers.due(self._rt.now(), limit):
+            self._decider.timer(draft, timer)
+
+    async def _urgent(self, draft: Draft) -> None:
+        if not await self._inputs.fill(urgent=True, room=self._rt.tuning.urgent_records):
+            self._inputs.release()
+            return
+        while self._inputs.hand[True] and not self.ending and not self._full(draft):
+            if self._slice(draft, urgent=True):
+                break
+            await asyncio.sleep(0)
+
+    async def _routine(self, draft: Draft) -> None:
+        """Slices of work until the batch is full, nothing is here, or urgent records came."""
+        records = self._rt.tuning.batch_records
+        while not self._full(draft):
+            if not await self._inputs.fill(urgent=False, room=records - draft.inputs):
+                break
+            await self._rt.gate.routine(self, self._must_leave)
+            if self._must_leave() or self._slice(draft, urgent=False):
+                break
+        if draft.inputs:
+            await self._rt.gate.routine(self, self._must_leave)
+        if self._inputs.urgent_open:
+            await self._urgent(draft)
+
+    def _must_leave(self) -> bool:
+        return self._inputs.urgent_open or self.ending
+
+    def _full(self, draft: Draft) -> bool:
+        tuning = self._rt.tuning
+        return draft.inputs >= tuning.batch_records or draft.bytes >= tuning.batch_bytes
+
+    def _slice(self, draft: Draft, *, urgent: bool) -> bool:
+        """About a millisecond of decisions; True if the transaction must end here."""
+        hand = self._inputs.hand[urgent]
+        self._decider.tick()
+        until = time.monotonic_ns() + self._rt.tuning.slice_ns
+        while hand and not self._full(draft):
+            if self._one(draft, hand, urgent=urgent):
+                return True
+            if time.monotonic_ns() >= until:
+                break
+        return False
+
+    def _one(self, draft: Draft, hand: deque[Record], *, urgent: bool) -> bool:
+        """Decide on the first record in hand; True if it must be committed alone (or before it comes another)."""
+        record = hand[0]
+        spot = Spot(record.topic, record.partition)
+        careful = self.crashes.careful(spot, record.offset)
+        if careful and draft.inputs:
+            return True
+        self.crashes.enter(spot, self.worked[spot])
+        self._decider.record(draft, record, urgent=urgent)
+        hand.popleft()
+        return careful
+
+    async def _commit(self, draft: Draft) -> None:
+        changes = {**self.first_changes, **draft.overlay.changes} if draft.overlay.changes else {}
+        began = time.time_ns()
+        outs = [*draft.outs, *self._changelog(changes)]
+        places = await self.producer.commit(outs, draft.offsets, self._rt.hop.name)
+        committed = time.time_ns()
+        if changes:
+            self.first_changes = {}
+            self._store.apply(changes, max(place.offset for place in places[len(draft.outs) :]) + 1)
+            self.timers.apply(changes)
+        self.worked.update(draft.offsets)
+        self.moved_at = time.monotonic()
+        self.crashes.done(self.worked)
+        draft.placed(places)
+        for done in draft.processed:
+            done.began_ns, done.committed_ns = began, committed
+        self._rt.recorder.committed(draft.processed)
+        self._rt.sweeper.consumed(draft.offsets)
+
+    def _changelog(self, changes: Mapping[str, bytes | None]) -> Sequence[Out]:
+        if self._spec.changelog is None:
+            return ()
+        topic, partition = self._spec.changelog
+        at = epoch_ms(self._rt.now())
+        return [Out(topic, partition, key.encode(), value, [], at) for key, value in changes.items()]

@@ -1,0 +1,71 @@
+"""
+What the store tells of each agency: how much waits, since when, and whether its breaker lets anything through.
+
+Read from the rows that the work itself needs (queue, lanes, timers), so that
+the numbers are right after a restart and cost the work nothing.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from uuid import UUID
+
+from contracts import labels, telemetry
+from services.chassis.hop import View
+from services.chassis.telemetry_port import Level
+from services.chassis.timers import PREFIX
+from services.notifier.change import RETRY
+from services.notifier.delivery import Delivery, Life, Push
+from services.notifier.draft import LANE, row_key
+from services.notifier.order import QUEUE, Lane
+from services.notifier.unreachable import KEPT
+
+MOST = 100_000
+"""Rows that are counted of each sort; a backlog beyond it is told as this many."""
+
+BREAKER = {"closed": 0, "half_open": 1, "open": 2}
+_RETRIES = f"{PREFIX}{RETRY}/"
+_ASLEEP = {Push.WAITING: "waiting", Push.PARKED: "parked"}
+
+
+def levels(view: View, agencies: Iterable[str], now: datetime) -> Iterator[Level]:
+    """Every level of every agency; *agencies* are those that are told of even where nothing ever went."""
+    for agency in agencies:
+        yield from _nothing(agency)
+    for key, raw in view.scan(LANE, limit=MOST):
+        agency, lane = key.removeprefix(LANE), Lane.model_validate_json(raw)
+        yield Level(telemetry.BREAKER_STATE, (agency,), BREAKER[lane.breaker.state(now)])
+        for referral in lane.sending:
+            yield from _waits(_row(view, agency, str(referral)), "sending", now)
+    for key, _ in view.scan(QUEUE, limit=MOST):
+        agency, _, _, referral_text = key.removeprefix(QUEUE).rsplit("/", 3)
+        yield from _waits(_row(view, agency, referral_text), "queued", now)
+    for key, _ in view.scan(_RETRIES, limit=MOST):
+        row = _row(view, *key.removeprefix(_RETRIES).split("/"))
+        if row is not None and row.push in _ASLEEP:
+            yield from _waits(row, _ASLEEP[row.push], now)
+    for key, _ in view.scan(KEPT, limit=MOST):
+        yield Level(telemetry.PARKED, (key.removeprefix(KEPT).split("/")[0],), 1)
+
+
+def _nothing(agency: str) -> Iterator[Level]:
+    for state in labels.BACKLOG_STATES:
+        yield Level(telemetry.BACKLOG, (agency, state), 0)
+    for metric in (telemetry.BACKLOG_AGE, telemetry.PARKED, telemetry.BREAKER_STATE, telemetry.ESCALATIONS):
+        yield Level(metric, (agency,), 0)
+
+
+def _row(view: View, agency: str, referral: str) -> Delivery | None:
+    raw = view.get(row_key(agency, UUID(referral)))
+    return Delivery.model_validate_json(raw) if raw is not None else None
+
+
+def _waits(row: Delivery | None, state: str, now: datetime) -> Iterator[Level]:
+    if row is None:
+        return
+    if state == "parked":
+        yield Level(telemetry.PARKED, (row.agency,), 1)
+        return
+    if row.life not in (Life.QUEUED, Life.DISPATCHED):
+        return  # offered again; the agency has had it
+    yield Level(telemetry.BACKLOG, (row.agency, state), 1)
+    yield Level(telemetry.BACKLOG_AGE, (row.agency,), max(0.0, (now - row.queued_at).total_seconds()))

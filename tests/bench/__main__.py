@@ -1,0 +1,85 @@
+"""
+All measurements of ``docs/measurements.md``: ``make bench``, about 15 minutes.
+
+    python -m tests.bench [--quick]
+
+Installs the peers, starts a broker of its own, runs one hop beside them, then the whole chain, and prints the
+tables with the machine named.
+"""
+
+import argparse
+import os
+import platform
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from services.cli.broker import LocalBroker
+from tests.bench.install import available
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def machine() -> str:
+    """What this was measured on."""
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
+        platform.machine(),
+    )
+    memory = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
+    size = int(memory.split()[1]) // 1024 // 1024
+    return f"{os.cpu_count()} cores of {model}, {size} GiB, Python {platform.python_version()}"
+
+
+@contextmanager
+def sink() -> Iterator[str]:
+    """An OTLP receiver in a process of its own; yields its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen([sys.executable, "-m", "tests.bench.sink", str(port)], cwd=ROOT)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def measure(module: str, *arguments: str) -> None:
+    """Run one benchmark; its table goes to standard output, its progress to standard error."""
+    print(f"\n## {module} {' '.join(arguments)}\n", flush=True)
+    subprocess.run([sys.executable, "-m", f"tests.bench.{module}", *arguments], cwd=ROOT, check=False)
+
+
+def main() -> None:
+    """Run everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the load: to see that it works")
+    quick = parser.parse_args().quick
+    peers = available()
+    print(f"Measured on {machine()}.", flush=True)
+    with tempfile.TemporaryDirectory(prefix="vidare-bench-") as home, sink() as collector:
+        broker = LocalBroker(Path(home))
+        broker.start()
+        try:
+            kafka = ("--kafka", broker.bootstrap)
+            records = ("--records", "10000" if quick else "60000", "--rounds", "1" if quick else "3")
+            measure("hop_bench", *records, *kafka, "--sink", collector, "ours", "ours-spans-off", "bare", *peers)
+            measure("geolocate_bench")
+            measure("latency_bench", *kafka, "--rate", "50", "--seconds", "5" if quick else "30")
+            backlog = ("--backlog", "5000" if quick else "100000", "--rate", "1", "--seconds", "5" if quick else "30")
+            measure("latency_bench", *kafka, *backlog)
+        finally:
+            broker.stop()
+
+
+if __name__ == "__main__":
+    main()
