@@ -11,9 +11,9 @@ from services.chassis.deadlimits import DeadLimits
 from services.chassis.draft import Draft, Written
 from services.chassis.errors import Misconfigured, Poison
 from services.chassis.hop import NAMESPACE, Input, Outcome, Record, TaskSpec, Timer, Told, record_id
+from services.chassis.origin import Origin, Worker
 from services.chassis.runtime import Runtime
 from services.chassis.timers import PREFIX, row_of, timer_event
-from services.chassis.origin import Origin, Worker
 from services.chassis.writing import Writer
 
 

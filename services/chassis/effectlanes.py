@@ -31,7 +31,7 @@ class EffectLanes:
                 told = await self._perform(effect)
         except asyncio.CancelledError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process
             self._failed(error)
         else:
             self._told(told)

@@ -58,7 +58,7 @@ class KafkaBroker:
         """A producer of its own for a task; not started."""
         return KafkaTaskProducer(self._bootstrap, transactional_id, self._tuning)
 
-    def reader(self, lane: str) -> KafkaLaneReader:
+    def reader(self, lane: str) -> KafkaLaneReader:  # noqa: ARG002 - each lane has a client of its own
         """A reader of committed records; not started."""
         return KafkaLaneReader(self._bootstrap, self._tuning)
 

@@ -4,6 +4,8 @@ What we change in the client, in one place; aiokafka is pinned because private n
 Reasons and measurements: contracts/decisions/0010 to 0014.
 """
 
+# ruff: noqa: ANN401 - the client ships no types, and what it keeps to itself is needed here
+
 from typing import Any
 
 from aiokafka.consumer import fetcher

@@ -1,5 +1,7 @@
 """How a door appends to an inbox: durable when it returns, `Unavailable` when it is not."""
 
+# ruff: noqa: ANN401, SLF001 - the client ships no types, and what it keeps to itself is needed here
+
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress

@@ -5,6 +5,8 @@ Its assignor gives all partitions of a task to one member. All partitions stay
 paused; the tasks' records come through the lane readers.
 """
 
+# ruff: noqa: ANN401, SLF001 - the client ships no types, and what it keeps to itself is needed here
+
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -43,7 +45,7 @@ class TaskAssignor(AbstractPartitionAssignor):  # type: ignore[misc]
         claim = orjson.dumps({"tasks": sorted(self._claim.tasks), "generation": self._claim.generation})
         return ConsumerProtocolMemberMetadata(self.version, sorted(topics), claim)
 
-    def assign(self, cluster: Any, members: Mapping[str, Any]) -> dict[str, Any]:
+    def assign(self, cluster: Any, members: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - the client's signature
         """Share the tasks out among *members*."""
         claims = {member: claim_of(meta.user_data) for member, meta in members.items()}
         generation = max((claim.generation for claim in claims.values()), default=-1) + 1
@@ -83,7 +85,7 @@ def claim_of(user_data: bytes | None) -> Claim:
 class KafkaMembership(ConsumerRebalanceListener):  # type: ignore[misc]
     """Joins, tells the member what it has, and never lets an exception get lost in the client."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a place in a group is made of these
         self, bootstrap: str, group: str, tasks: Sequence[TaskSpec], member: Member, name: str | None, tuning: Tuning
     ) -> None:
         self._member = member
@@ -104,10 +106,10 @@ class KafkaMembership(ConsumerRebalanceListener):  # type: ignore[misc]
         """Join; returns once the group has answered."""
         self._client = AIOKafkaConsumer(**self._options)
         self._client.subscribe(topics=self._topics, listener=self)
-        self._watch = asyncio.create_task(self._until_broken())
         await self._client.start()
+        self._watch = asyncio.create_task(self._until_broken())
 
-    async def on_partitions_revoked(self, revoked: object) -> None:
+    async def on_partitions_revoked(self, revoked: object) -> None:  # noqa: ARG002 - the client's signature
         """Hand over: the client swallows what is raised here, so it is caught and ends the process."""
         try:
             await self._member.revoked()
@@ -126,13 +128,11 @@ class KafkaMembership(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _until_broken(self) -> None:
         try:
-            while self._client._fetcher is None:
-                await asyncio.sleep(0.05)
             while True:
                 await self._client.getmany(timeout_ms=1000)
         except asyncio.CancelledError:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it ends the process
             self._member.failed(error)
 
     async def stop(self) -> None:

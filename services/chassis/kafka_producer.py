@@ -1,5 +1,7 @@
 """The one transactional producer of a task: a whole transaction is one call, every delivery is proven."""
 
+# ruff: noqa: SLF001 - the client ships no types, and what it keeps to itself is needed here
+
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

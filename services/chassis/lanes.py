@@ -64,7 +64,7 @@ class Lanes:
                 for task in self._tasks:
                     wanted.update(task.positions(urgent=urgent))
                 reader.assign(wanted)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process
             self._failed(error)
 
     async def _pump(self, reader: LaneReader, *, urgent: bool) -> None:
@@ -76,7 +76,7 @@ class Lanes:
                         owner.notice(urgent=urgent)
         except asyncio.CancelledError:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it ends the process
             self._failed(error)
 
     async def take(self, spot: Spot, limit: int, *, urgent: bool) -> Sequence[Record]:

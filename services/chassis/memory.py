@@ -119,10 +119,10 @@ class MemoryBroker:
             raise Fenced(f"a newer worker owns {who[0]}")
         try:
             self.before_commit(who[0], outs)
-            logs = [self.logs(out.topic) for out in outs]
+            for out in outs:
+                self.logs(out.topic)
         except Exception as error:
             raise TransactionFailed(str(error), by_records=isinstance(error, ValueError)) from error
-        assert len(logs) == len(outs)
         places = [self._append(out) for out in outs]
         for topic, partition in {(out.topic, place.partition) for out, place in zip(outs, places, strict=True)}:
             self._topics[topic][partition].rows.append(None)
@@ -134,7 +134,7 @@ class MemoryBroker:
         """A producer of its own for a task; not started."""
         return MemoryProducer(self, transactional_id)
 
-    def reader(self, lane: str) -> "MemoryReader":
+    def reader(self, lane: str) -> "MemoryReader":  # noqa: ARG002 - one log serves all lanes
         """A reader of committed records."""
         return MemoryReader(self, self._news)
 
@@ -242,28 +242,28 @@ class MemoryMembership:
     def __init__(
         self, others: "list[MemoryMembership]", tasks: Sequence[TaskSpec], member: Member, name: str | None
     ) -> None:
-        self._members = others
+        self.members = others
         self._tasks = [task.id for task in tasks]
-        self._member = member
+        self.member = member
         self.name = name or f"member-{id(self)}"
-        self._own: frozenset[str] = frozenset()
-        self._generation = 0
+        self.own: frozenset[str] = frozenset()
+        self.generation = 0
 
     async def start(self) -> None:
         """Join."""
-        await self._rebalance([*self._members, self])
+        await self._rebalance([*self.members, self])
 
     async def stop(self) -> None:
         """Leave."""
-        await self._rebalance([other for other in self._members if other is not self])
+        await self._rebalance([other for other in self.members if other is not self])
 
     async def _rebalance(self, after: "list[MemoryMembership]") -> None:
-        for membership in self._members:
-            await membership._member.revoked()
-        self._members[:] = after
-        claims = {m.name: Claim(m._own, m._generation) for m in after}
+        for membership in self.members:
+            await membership.member.revoked()
+        self.members[:] = after
+        claims = {m.name: Claim(m.own, m.generation) for m in after}
         shares = share_out(self._tasks, claims)
         for membership in after:
-            membership._own = shares[membership.name]
-            membership._generation += 1
-            await membership._member.assigned(membership._own)
+            membership.own = shares[membership.name]
+            membership.generation += 1
+            await membership.member.assigned(membership.own)

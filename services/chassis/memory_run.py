@@ -40,7 +40,7 @@ class Fed:
 class MemoryRun:
     """A hop at work on a broker in memory; a context manager."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a run may set what a process is told from outside
         self, hop: Hop, *, now: Now = utc_now, broker: MemoryBroker | None = None, tuning: Tuning | None = None,
         recorder: Recorder | None = None, home: Path | None = None, partitions: Mapping[str, int] | None = None,
     ) -> None:  # fmt: skip
@@ -125,7 +125,7 @@ class MemoryRun:
         return [topic for topic in self.broker.topics if self.broker.records(topic)]
 
 
-async def run_in_memory(hop: Hop, records: Sequence[Fed], **options: Any) -> MemoryRun:
+async def run_in_memory(hop: Hop, records: Sequence[Fed], **options: Any) -> MemoryRun:  # noqa: ANN401 - as MemoryRun's
     """Run *hop* over *records* until nothing is left to do; the result answers `records`, `json` and `topics`."""
     async with MemoryRun(hop, **options) as run:
         await run.feed(*records)

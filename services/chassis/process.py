@@ -36,7 +36,7 @@ STOP_S = 20.0
 """How long a graceful stop may take, the running transactions' deadline included."""
 
 
-def run_hop(
+def run_hop(  # noqa: PLR0913 - what a process is made of
     hop: Hop, settings: Settings, *, member: str | None = None, port: int | None = None,
     recorder: Recorder | None = None, metrics: MetricsText | None = None, tuning: Tuning | None = None,
 ) -> int:  # fmt: skip
@@ -68,7 +68,7 @@ def _bootstrap(settings: Settings) -> str:
     return settings.kafka
 
 
-async def _main(
+async def _main(  # noqa: PLR0913 - as run_hop
     hop: Hop, settings: Settings, bootstrap: str, member: str | None, port: int | None,
     recorder: Recorder, metrics: MetricsText, tuning: Tuning,
 ) -> int:  # fmt: skip
@@ -106,7 +106,7 @@ async def _stop(runner: Runner, work: asyncio.Task[None], recorder: Recorder, en
     try:
         async with asyncio.timeout(STOP_S):
             await runner.stop()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the process ends
         return _crash(error, recorder, ends)
     work.cancel()
     with suppress(asyncio.CancelledError, Exception):

@@ -27,7 +27,7 @@ def utc_now() -> datetime:
 class Runner:
     """Works the tasks that the group gives to this member."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a process is made of
         self, hop: Hop, broker: Broker, *, tuning: Tuning | None = None, recorder: Recorder | None = None,
         now: Now = utc_now, home: Path | None = None, member: str | None = None,
     ) -> None:  # fmt: skip

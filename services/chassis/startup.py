@@ -65,8 +65,8 @@ def _begin(spot: Spot, committed: int | None, spans: Mapping[Spot, Span]) -> int
         return begin
     if committed > end:
         raise Misconfigured(
-            f"{spot.topic}/{spot.partition} ends at {end}, but offset {committed} is committed: the topic was made anew "
-            "or lost records; compare with the custody log, then reset the group's offset by hand"
+            f"{spot.topic}/{spot.partition} ends at {end}, but offset {committed} is committed: the topic was "
+            "made anew or lost records; compare with the custody log, then reset the group's offset by hand"
         )
     if committed < begin:
         logger().error(
@@ -94,8 +94,8 @@ async def check_partitions(tasks: list[TaskSpec], broker: Broker) -> Mapping[str
             raise Misconfigured(f"topic {topic} does not exist; run `vidare topics apply`")
         if found[topic] != count:
             raise Misconfigured(
-                f"topic {topic} has {found[topic]} partitions, the contract says {count}; set VIDARE_PARTITIONS to what "
-                "the mesh was made with: another count would move keys between tasks"
+                f"topic {topic} has {found[topic]} partitions, the contract says {count}; set VIDARE_PARTITIONS to "
+                "what the mesh was made with: another count would move keys between tasks"
             )
     return found
 

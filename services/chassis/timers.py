@@ -1,4 +1,4 @@
-"""Timers of a task: rows under ``timer/`` in its store; a due one comes back as an input, overdue ones after a restore."""
+"""Timers of a task: rows under ``timer/`` in its store; a due one comes back as an input, an overdue one at once."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime

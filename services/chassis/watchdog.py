@@ -70,7 +70,7 @@ class Watchdog:
             except Stuck as error:
                 self.live = False
                 self._runner.failed(error)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - not knowing is not being stuck
                 logger().warning("the broker did not say how much is left", error=type(error).__name__)
 
     async def _look(self) -> None:

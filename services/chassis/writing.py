@@ -17,7 +17,14 @@ from services.chassis.hop import Emit, Entry, Input, Outcome, Record
 from services.chassis.origin import Moment, Origin, Worker, read_origin
 from services.chassis.telemetry_port import Processed, Recorder, Sent
 from services.chassis.timers import PREFIX, row_of
-from services.chassis.tracecontext import TraceContext, fresh_context, parse_traceparent, process_span, send_span, trace_of_tip
+from services.chassis.tracecontext import (
+    TraceContext,
+    fresh_context,
+    parse_traceparent,
+    process_span,
+    send_span,
+    trace_of_tip,
+)
 from services.chassis.tuning import Tuning, limit_of
 
 _LETTER = "vidare-dlq-"

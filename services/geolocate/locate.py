@@ -6,10 +6,9 @@ several hosts. An address literal in a URL is a host itself. Roles never mix: a
 person's address says nothing of where content lies.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
-from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from contracts.events import Evidence, Jurisdiction, Verdict
@@ -23,6 +22,7 @@ AnyUrl: TypeAlias = UrlIndicator | Url
 AnyAddress: TypeAlias = AddressIndicator | Address
 """As the contract has it, or as the hop reads it: the same fields of the same types, as far as they are used here."""
 
+_HOSTING = AddressRole.HOSTING
 _PERSONS = frozenset({AddressRole.UPLOAD, AddressRole.LOGIN, AddressRole.REGISTRATION, AddressRole.PEER})
 _PLACELESS = frozenset({Flag.ONION, Flag.ONION_V2, Flag.ONION_INVALID, Flag.I2P})
 """Names that no address belongs to: they have a route of their own."""
@@ -32,8 +32,7 @@ _NO_ADDRESS, _NO_PLACE = Found(flags=(Flag.NO_ADDRESS,)), Found()
 _SHARED = "shared address space"
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(NamedTuple):
     """What a verdict may ask: look-ups by address, names where that is switched on, and the day."""
 
     look_up: Callable[[str], Looked]
@@ -112,19 +111,21 @@ def points(urls: Sequence[AnyUrl], addresses: Sequence[AnyAddress], world: World
     hosting: list[Point] = []
     persons: list[Point] = []
     for index, address in enumerate(addresses):
-        if address.role is AddressRole.HOSTING:
+        if address.role is _HOSTING:
             hosting.append(_of_address(index, address, domain, world, vetted=vetted))
         elif address.role in _PERSONS:
             persons.append(_of_address(index, address, None, world, vetted=vetted))
     hosting += _of_urls(urls, world, served=bool(hosting))
-    rest = (address for address in addresses if address.role is AddressRole.OTHER)
-    flags = chain.from_iterable(one.flags for one in chain(hosting, persons, urls, rest))
-    return Points(_once(hosting), persons, tuple(dict.fromkeys(flags)))
+    told = [flag for one in (*hosting, *persons, *urls, *addresses) for flag in one.flags]
+    return Points(_once(hosting), persons, tuple(dict.fromkeys(told)))
 
 
 def _served_domain(urls: Sequence[AnyUrl]) -> str | None:
     """Domain of the first URL that a hosting address serves."""
-    return next((url.domain or url.host for url in urls if url.ip is None and (url.domain or url.host)), None)
+    for url in urls:
+        if url.ip is None and (name := url.domain or url.host):
+            return name
+    return None
 
 
 def _of_address(index: int, address: AnyAddress, domain: str | None, world: World, *, vetted: bool) -> Point:
@@ -152,12 +153,14 @@ def _is_shared(looked: Looked) -> bool:
     return looked.reserved == _SHARED or (looked.operator is not None and looked.operator.kind == "cgnat")
 
 
-def _of_urls(urls: Sequence[AnyUrl], world: World, *, served: bool) -> Iterable[Point]:
+def _of_urls(urls: Sequence[AnyUrl], world: World, *, served: bool) -> list[Point]:
+    made = []
     for index, url in enumerate(urls):
         if url.ip is not None:
-            yield _of_url(index, url, weigh_alone(world.look_up(url.ip), world.today))
+            made.append(_of_url(index, url, weigh_alone(world.look_up(url.ip), world.today)))
         elif not served or not _PLACELESS.isdisjoint(url.flags):
-            yield _named(index, url, world)
+            made.append(_named(index, url, world))
+    return made
 
 
 def _named(index: int, url: AnyUrl, world: World) -> Point:

@@ -9,11 +9,11 @@ it), at half of the cost of reading it all.
 """
 
 from datetime import datetime
-from typing import Literal, NamedTuple, NotRequired
+from typing import Annotated, Literal, NamedTuple, NotRequired
 from uuid import UUID
 
 import orjson
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from contracts.indicators import Frozen
@@ -52,13 +52,20 @@ class _Indicators(TypedDict, total=False):
     addresses: tuple[Address, ...]
 
 
+_NONE = _Indicators()
+
+
 class _Content(TypedDict, total=False):
     indicators: _Indicators
 
 
+_Canonical = Annotated[str, StringConstraints(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+"""An id as intake writes it needs no reading; any other spelling of a UUID is brought into this one."""
+
+
 class _Event(TypedDict):
     schema: NotRequired[Literal["tip-received/1"]]
-    tip_id: UUID
+    tip_id: Annotated[_Canonical | UUID, Field(union_mode="left_to_right")]
     group_id: str
     partner: str
     content: _Content
@@ -90,7 +97,7 @@ def read(value: bytes | None) -> Tip:
         event: _Event = _VALIDATE(value)
     except ValidationError:
         raise Poison(_why(value)) from None
-    found = event["content"].get("indicators", _Indicators())
+    found = event["content"].get("indicators", _NONE)
     return Tip(
         str(event["tip_id"]), event["group_id"], event["partner"], found.get("urls", ()), found.get("addresses", ())
     )

@@ -7,9 +7,8 @@ The event's JSON is what pydantic makes of `contracts.events.Jurisdiction`
 without defaults, byte for byte (a test compares them).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import chain, islice
 from typing import NamedTuple
 
 import orjson
@@ -90,16 +89,13 @@ def _verdict(point: Point) -> dict[str, object]:
 
 def basis(points: Points, digest: str) -> dict[str, object]:
     """What the verdicts rest on: databases by *digest*, and what each of them said; no address."""
-    return {"geodata": digest, "said": [_said(point) for point in islice(_all(points), _MOST_SAID)]}
+    verdicts = (*points.hosting, *points.persons)
+    return {"geodata": digest, "said": [_said(point) for point in verdicts[:_MOST_SAID]]}
 
 
 def _said(point: Point) -> str:
     """``/addresses/0 ipfire=NL dbip=NL whois=SC: NL 75 conflict``."""
     return " ".join((point.target, _shared(point.found).words, *point.flags))
-
-
-def _all(points: Points) -> Iterable[Point]:
-    return chain(points.hosting, points.persons)
 
 
 def tally(points: Points) -> dict[str, object]:
@@ -113,12 +109,12 @@ def attributes(points: Points, builds: list[str]) -> Attributes:
     if points.persons:
         made[telemetry.PERSON_COUNTRIES] = _countries(points.persons)
     if points.flags:
-        made[telemetry.FLAGS] = [*map(str, points.flags)]
+        made[telemetry.FLAGS] = [flag.value for flag in points.flags]
     if points.hosting:
-        made[telemetry.CONFIDENCE] = min(point.found.confidence for point in points.hosting)
+        made[telemetry.CONFIDENCE] = min([point.found.confidence for point in points.hosting])
     made[telemetry.BUILDS] = builds
     return made
 
 
 def _countries(points: Sequence[Point]) -> list[str]:
-    return sorted({point.found.country for point in points if point.found.country})
+    return sorted({country for point in points if (country := point.found.country)})

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from services.cli.broker import LocalBroker
 from tests.support.mesh import ProcessMesh, Worker
 from tests.support.oracle import Reader, Seen, doubled, publish, topics_like
 
@@ -90,7 +91,7 @@ class Watch:
 
 
 @pytest.fixture
-def mesh(kafka_broker: Any, tmp_path: Path) -> Iterator[ProcessMesh]:
+def mesh(kafka_broker: LocalBroker, tmp_path: Path) -> Iterator[ProcessMesh]:
     """Two workers per service on a broker that may be restarted; some decisions slowed down."""
     mesh = ProcessMesh(kafka_broker.bootstrap, tmp_path, workers=2, slow=True, extra={"VIDARE_LOG_LEVEL": "warning"})
     mesh.start()
@@ -124,7 +125,7 @@ def hurt(mesh: ProcessMesh, dice: random.Random, number: int) -> None:
 
 
 @pytest.mark.timeout(3600)
-def test_nothing_is_lost_or_doubled_under_faults(mesh: ProcessMesh, kafka_broker: Any) -> None:
+def test_nothing_is_lost_or_doubled_under_faults(mesh: ProcessMesh, kafka_broker: LocalBroker) -> None:
     """
     set(accepted) = set(ended or parked), 0 lost, 0 doubled, no stall outside the broker's restart.
     """

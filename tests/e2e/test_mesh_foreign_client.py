@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from services.cli.broker import LocalBroker
 from tests.support.mesh import ProcessMesh
 from tests.support.oracle import Reader, Seen, doubled, publish, topics_like
 
@@ -49,22 +50,21 @@ def rubbish(index: int) -> tuple[bytes | None, list[tuple[str, bytes]]]:
     return kinds[index % len(kinds)], headers
 
 
-@pytest.fixture(scope="module")
-def mesh(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessMesh]:
-    """Every hop once, on the real broker."""
-    home: Path = tmp_path_factory.mktemp("mesh")
-    mesh = ProcessMesh(kafka, home)
+@pytest.fixture
+def mesh(kafka_broker: LocalBroker, tmp_path: Path) -> Iterator[ProcessMesh]:
+    """Every hop once, on a real broker of its own."""
+    mesh = ProcessMesh(kafka_broker.bootstrap, tmp_path / "mesh")
     mesh.start()
     yield mesh
     mesh.stop()
 
 
 @pytest.mark.timeout(400)
-def test_every_tip_comes_out_once_and_every_rubbish_is_refused_once(mesh: ProcessMesh, kafka: str) -> None:
+def test_every_tip_comes_out_once_and_every_rubbish_is_refused_once(mesh: ProcessMesh) -> None:
     """
     One referral per tip and destination, one refusal per rubbish record, and no process died.
     """
-    inbox = "tips-inbox-ecpat-se"
+    kafka, inbox = mesh.kafka, "tips-inbox-ecpat-se"
     good = [
         (inbox, json.dumps(tip(i)).encode(), [("traceparent", b"garbage")] if i % 50 == 0 else []) for i in range(TIPS)
     ]

@@ -87,7 +87,7 @@ class Desk:
 
     def status(self, status: str, tip: str) -> dict[str, Any]:
         """What the sender was told."""
-        return self.find("tips-status-ecpat-se", lambda row: (row["status"], row["tip_id"]) == (status, tip))
+        return self.find("tips-status-ecpat-se", lambda row: (row["status"], row.get("tip_id")) == (status, tip))
 
 
 @pytest.fixture(scope="module")

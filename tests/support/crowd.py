@@ -14,7 +14,9 @@ from pathlib import Path
 class Crowd:
     """Workers of one hop; a thread plays the supervisor."""
 
-    def __init__(self, kind: str, prefix: str, partitions: int, kafka: str, home: Path, env: Mapping[str, str]) -> None:
+    def __init__(  # noqa: PLR0913 - what a worker is told
+        self, kind: str, prefix: str, partitions: int, kafka: str, home: Path, env: Mapping[str, str]
+    ) -> None:
         self._command = [sys.executable, "-m", "tests.chaos.workers", kind, prefix, str(partitions)]
         self._env = {**os.environ, **env, "VIDARE_KAFKA": kafka, "VIDARE_HOME": str(home)}
         self._home = home

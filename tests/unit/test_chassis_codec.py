@@ -1,5 +1,6 @@
 """Keys, ids, times and the envelope."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
@@ -49,10 +50,9 @@ def test_a_record_without_a_valid_id_is_poison(values: list[bytes]) -> None:
 @given(st.lists(st.binary(max_size=60), max_size=3))
 def test_whatever_stands_in_ce_id_is_an_id_or_poison(values: list[bytes]) -> None:
     """Reading an id raises Poison or nothing."""
-    try:
-        assert isinstance(event_of(record(*((h.CE_ID, value) for value in values)), untrusted=False), UUID)
-    except Poison as poison:
-        assert poison.reason == "invalid_event"
+    given_headers = record(*((h.CE_ID, value) for value in values))
+    with suppress(Poison):
+        assert isinstance(event_of(given_headers, untrusted=False), UUID)
 
 
 def test_an_inbox_record_is_known_by_where_it_lies() -> None:

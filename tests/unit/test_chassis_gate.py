@@ -75,7 +75,7 @@ def crash_at(path: Path, first: int) -> CrashLog:
 
 
 def test_a_place_is_condemned_after_three_ends(tmp_path: Path) -> None:
-    """Once: as before. Twice: one by one. Three times: the record is dead-lettered alone, and its followers start anew."""
+    """Once: as before. Twice: one by one. Three times: the record is dead-lettered alone, its followers start anew."""
     path = tmp_path / "c.json"
     once = crash_at(path, 5)
     assert (once.careful(SPOT, 5), once.condemned(SPOT, 5)) == (False, False)
@@ -138,17 +138,23 @@ def test_more_than_half_dead_of_the_last_two_hundred_stops_the_task() -> None:
 
 
 def test_every_topic_of_the_contract_has_its_limit() -> None:
-    """The largest record is what the contract says, for topics that exist once and for those of partners and agencies."""
+    """The largest record is what the contract says, for topics that exist once and for those of parties."""
     for topic in all_topics(["ecpat-se"], ["hotline-nl"]):
         assert limit_of(topic.name, Tuning()) == topic.max_message_bytes - RECORD_OVERHEAD
 
 
 @pytest.mark.parametrize(
     ("request_", "status"),
-    [(("GET", "/live"), 200), (("GET", "/ready"), 503), (("GET", "/metrics?x"), 200), (("GET", "/"), 404), (("POST", "/live"), 405)],
-)  # fmt: skip
+    [
+        (("GET", "/live"), 200),
+        (("GET", "/ready"), 503),
+        (("GET", "/metrics?x"), 200),
+        (("GET", "/"), 404),
+        (("POST", "/live"), 405),
+    ],
+)
 def test_a_process_answers_its_probes(request_: tuple[str, str], status: int) -> None:
     """Live but not ready yet; metrics; nothing else."""
-    server = HealthServer(lambda: Health(True, False, {"tasks": {}}), lambda: b"metrics")
+    server = HealthServer(lambda: Health(live=True, ready=False, body={"tasks": {}}), lambda: b"metrics")
 
     assert server.answer(*request_).startswith(b"HTTP/1.1 %d " % status)

@@ -16,6 +16,7 @@ from services.chassis.sqlite_store import SqliteStore
 from services.chassis.state import MemoryStore, Overlay, Store
 from services.chassis.timers import PREFIX, Timers, row_of, timer_of
 
+Changes = dict[str, bytes | None]
 AGE_S = 12 * 3600.0
 KEYS = st.text("ab/é\U0001f600", min_size=1, max_size=4)
 CHANGES = st.dictionaries(KEYS, st.one_of(st.none(), st.binary(max_size=8)), max_size=8)
@@ -46,7 +47,7 @@ def test_a_wiped_store_knows_nothing(store: Store) -> None:
 
 
 @given(st.lists(CHANGES, max_size=4), CHANGES, KEYS, st.integers(1, 10))
-def test_the_view_shows_the_store_as_it_will_be(before: list[dict[str, bytes | None]], now: dict[str, bytes | None], prefix: str, limit: int) -> None:  # fmt: skip
+def test_the_view_shows_the_store_as_it_will_be(before: list[Changes], now: Changes, prefix: str, limit: int) -> None:
     """An overlay over a store answers like a store to which the changes were applied."""
     store, after = MemoryStore(), MemoryStore()
     for changes in before:

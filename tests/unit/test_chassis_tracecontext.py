@@ -34,7 +34,8 @@ def test_a_valid_context_is_read_and_written_back() -> None:
     "value",
     [
         b"", b"\xff\xfe", None, "text", GOOD.upper(), GOOD + b"-more", b"ff" + GOOD[2:], b"00-" + b"0" * 32 + GOOD[35:],
-        GOOD[:36] + b"0" * 16 + b"-01", GOOD[:-1], b" " + GOOD, GOOD + b"\n", b"00-" + b"a" * 10_000, b"01" + GOOD[2:] + b"\x00",
+        GOOD[:36] + b"0" * 16 + b"-01", GOOD[:-1], b" " + GOOD, GOOD + b"\n", b"00-" + b"a" * 10_000,
+        b"01" + GOOD[2:] + b"\x00",
     ],
 )  # fmt: skip
 def test_malformed_contexts_are_none(value: object) -> None:
