@@ -28,6 +28,9 @@ DELIVERIES = "deliveries"
 REVIEWS = "reviews"
 CUSTODY = "custody"
 RULEBOOKS = "rulebooks"
+ACTIVE = "active"
+"""Key of the topic `RULEBOOKS` that names the digest in force; every other key is a digest."""
+
 CHANGELOG = "changelog-"
 
 LANE_KEYS = {RECEIVED: "group id", LOCATED: "group id", ROUTED: "agency id"}
@@ -59,6 +62,9 @@ class Topic:
             base["retention.ms"] = str(self.retention_ms)
         else:
             base |= {"delete.retention.ms": str(DAY_MS), "min.cleanable.dirty.ratio": "0.3"}
+        if self.name.startswith((INBOX, RECEIPTS_INBOX)):
+            # A sender may compress; the broker unpacks, so that no codec we lack and no bomb reaches a hop.
+            base["compression.type"] = "uncompressed"
         return base
 
 

@@ -7,7 +7,7 @@ first are not counted, the last are ``other``, so that a scan makes no labels.
 
 import re
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,12 +19,18 @@ _PARAMETER = re.compile(r"\{[^}]*\}")
 _ROUTES = {_PARAMETER.sub("{}", route): route for route in telemetry.DOOR_ROUTES}
 
 
-class DoorMetrics:
-    """ASGI middleware: ``app.add_middleware(DoorMetrics, metrics=...)``."""
+class Measured(Protocol):
+    """Whatever holds the metrics of a door: its tracing."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    metrics: Metrics
+
+
+class DoorMetrics:
+    """ASGI middleware: ``app.add_middleware(DoorMetrics, of=tracing)``; looks for the metrics when a request comes."""
+
+    def __init__(self, app: ASGIApp, of: Measured) -> None:
         self._app = app
-        self._metrics = metrics
+        self._of = of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, and count it whatever comes of it."""
@@ -43,8 +49,8 @@ class DoorMetrics:
             await self._app(scope, receive, sending)
         finally:
             route = route_of(scope)
-            self._metrics.count(telemetry.HTTP_REQUESTS, route=route, status=status)
-            self._metrics.observe(telemetry.HTTP_SECONDS, time.perf_counter() - started, route=route)
+            self._of.metrics.count(telemetry.HTTP_REQUESTS, route=route, status=status)
+            self._of.metrics.observe(telemetry.HTTP_SECONDS, time.perf_counter() - started, route=route)
 
 
 def route_of(scope: Scope) -> str:

@@ -8,23 +8,13 @@ Reasons and measurements: contracts/decisions/0010 to 0014.
 
 from typing import Any
 
-from aiokafka.consumer import fetcher
 from aiokafka.errors import KafkaError
 from aiokafka.producer import sender
 
-from services.chassis.hop import Record
+from services.chassis import kafka_records
 
 CONCURRENT_TRANSACTIONS_BACKOFF_S = 0.002
 """Wait before a new transaction while the last one's markers are written; the client's 20 ms triple a small batch."""
-
-
-class LeanRecords(fetcher.PartitionRecords):  # type: ignore[misc]
-    """Makes our own records at once, instead of the client's and then ours."""
-
-    def _consumer_record(self, tp: Any, record: Any) -> Record:
-        return Record(
-            tp.topic, tp.partition, record.offset, record.key, record.value, tuple(record.headers), record.timestamp
-        )
 
 
 class _Once:
@@ -62,7 +52,7 @@ class _Once:
 def install() -> None:
     """Make the changes; doing it twice does no harm."""
     sender.BACKOFF_OVERRIDE = CONCURRENT_TRANSACTIONS_BACKOFF_S
-    fetcher.PartitionRecords = LeanRecords
+    kafka_records.install()
     for name in ("AddPartitionsToTxnHandler", "AddOffsetsToTxnHandler", "TxnOffsetCommitHandler", "EndTxnHandler"):
         getattr(sender, name).do = _Once.do
 

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 MOST_LOOKS = 1_000
-"""Looks that are kept of one partition; beyond it the newest is replaced, and the wait is told too long, never too short."""
+"""Looks that are kept of one partition; beyond it the newest is replaced: a wait is told too long, never too short."""
 READ_EVERY_S = 15.0
 """A timestamp that was read stands for the records behind it for so long."""
 

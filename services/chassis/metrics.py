@@ -51,7 +51,7 @@ class Metrics:
         child.set(value)
 
     def levels(self, metric: Metric, values: Mapping[tuple[str, ...], float]) -> None:
-        """Set every level of a gauge with labels; those that *values* does not name are gone: another process has them."""
+        """Set every level of a gauge with labels; others go away: another process has them."""
         for labels, value in values.items():
             self.level(metric, value, **dict(zip(metric.labels, labels, strict=True)))
         for key in [key for key in self._children if key[0] == metric.name and key[1:] not in values]:

@@ -61,6 +61,13 @@ class Processed:
     committed_ns: int = 0
     """Begin and end of the transaction."""
 
+    def lighten(self) -> None:
+        """Let go of the record's body and headers: spans may wait long, and tell neither."""
+        record = self.given.record
+        if record is not None:
+            place = Record(record.topic, record.partition, record.offset, None, None, (), record.timestamp_ms)
+            self.given = Input(self.given.event_id, self.given.now, place)
+
     @property
     def record(self) -> Record | None:
         """The record, where the input is one."""

@@ -71,6 +71,16 @@ def read_toml(path: Path) -> TomlFile:
         raise Misconfigured(f"{path}:1: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise Misconfigured(f"{path}:1: not UTF-8 text") from error
+    return parse_toml(path, text)
+
+
+def parse_toml(path: Path, text: str) -> TomlFile:
+    """
+    Read *text*, which complaints call *path*.
+
+    Raises:
+        Misconfigured: It is not TOML.
+    """
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -154,6 +154,7 @@ class Turns:
         draft.placed(places)
         for done in draft.processed:
             done.began_ns, done.committed_ns = began, committed
+            done.lighten()
         self._rt.recorder.committed(draft.processed)
         self._rt.sweeper.consumed(draft.offsets)
 

@@ -116,7 +116,7 @@ class Writer:
 
     def _forwarded(self, origin: Origin, entry: bytes | None, when: Moment) -> Headers:
         cause = entry or origin.cause
-        accepted = origin.accepted_at or (when.raw if self._worker.untrusted else None)
+        accepted = origin.accepted_at or (when.raw if _from_a_partner(origin.record) else None)
         rest: Headers = [(h.VIDARE_CAUSE, cause)] if cause else []
         if accepted:
             rest.append((h.VIDARE_ACCEPTED_AT, accepted))
@@ -218,3 +218,8 @@ def _produced(events: list[Named]) -> list[dict[str, object]]:
                 said |= {"to": emit.to, "digest": digest_of(emit.body)}
             produced.append(said)
     return produced
+
+
+def _from_a_partner(record: Record | None) -> bool:
+    """True for inboxes of tips: what comes in there is accepted now (receipts bring the time of another step)."""
+    return record is not None and record.topic.startswith(topics.INBOX)

@@ -1,4 +1,4 @@
-"""The groups of commands: ``vidare broker|topics|dlq|rules|geodata|viewer ...``."""
+"""The groups of commands: ``vidare broker|topics|dlq|rules|review|geodata|viewer ...``."""
 
 # ruff: noqa: PLC0415 - `vidare --help` must be quick: a command imports what it needs when it is called
 
@@ -12,8 +12,9 @@ from services.cli.options import Json, Topic, end
 broker_app = typer.Typer(no_args_is_help=True, help="The local broker (only where VIDARE_KAFKA names none).")
 topics_app = typer.Typer(no_args_is_help=True, help="The topics of the contract: create or compare them.")
 dlq_app = typer.Typer(no_args_is_help=True, help="Dead letters: records that could not be worked, kept whole.")
-rules_app = typer.Typer(no_args_is_help=True, help="Rulebooks: prove one, or compare two.")
+rules_app = typer.Typer(no_args_is_help=True, help="Rulebooks: prove, compare, try and activate.")
 geodata_app = typer.Typer(no_args_is_help=True, help="The databases that say where an address lies.")
+review_app = typer.Typer(no_args_is_help=True, help="The human desk: tips that a person must decide.")
 viewer_app = typer.Typer(no_args_is_help=True, help="Traces in the browser, from the spans kept on this machine.")
 
 GROUPS = {
@@ -21,6 +22,7 @@ GROUPS = {
     "topics": topics_app,
     "dlq": dlq_app,
     "rules": rules_app,
+    "review": review_app,
     "geodata": geodata_app,
     "viewer": viewer_app,
 }
@@ -201,3 +203,61 @@ def rules_diff(
     from services.cli.commands.rules import diff
 
     end(diff(old, new, json=json))
+
+
+@rules_app.command("activate")
+def rules_activate(
+    file: Annotated[Path, typer.Argument(help="A rulebook; it is proven first.")],
+    by: Annotated[str | None, typer.Option(help="Who activates; stands in the custody log.")] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Publish a rulebook and put it in force: each router task switches between two transactions."""
+    from services.cli.commands.activate import activate
+    from services.cli.context import load_settings
+
+    end(activate(load_settings(), file, by=by, json=json))
+
+
+@rules_app.command("backtest")
+def rules_backtest(
+    new: Annotated[Path, typer.Argument(help="The rulebook to try.")],
+    since: Annotated[str, typer.Option(help="How far back: 90m, 12h, 7d.")] = "7d",
+    *,
+    json: Json = False,
+) -> None:
+    """Say how many recorded decisions another rulebook would take otherwise, by rule; exit 1 if there is one."""
+    from services.cli.commands.backtest import backtest
+    from services.cli.context import load_settings
+
+    end(backtest(load_settings(), new, since, json=json))
+
+
+@review_app.command("list")
+def review_list(*, json: Json = False) -> None:
+    """Show the tips that wait for a person: why, how urgent, until when; the most urgent first."""
+    from services.cli.commands.review import list_
+    from services.cli.context import load_settings
+
+    end(list_(load_settings(), json=json))
+
+
+@review_app.command("decide")
+def review_decide(  # noqa: PLR0913 - one for each thing that a person may decide
+    tip: Annotated[str, typer.Argument(metavar="TIP_ID|REVIEW_ID", help="From `vidare review list`.")],
+    by: Annotated[list[str], typer.Option(help="Who decides; twice where two people must.")],
+    reason: Annotated[str, typer.Option(help="Why; stands in the custody log, so no word of the tip itself.")],
+    refer: Annotated[str, typer.Option(help="Agencies that must have it besides, a comma between them.")] = "",
+    country: Annotated[str | None, typer.Option(help="Where the content is hosted (ISO 3166-1).")] = None,
+    status: Annotated[str | None, typer.Option(help="What an analyst found: baseline, national, harmful ...")] = None,
+    priority: Annotated[str | None, typer.Option(help="P0 to P4.")] = None,
+    *,
+    close: Annotated[bool, typer.Option("--close", help="Not referable: the tip ends here.")] = False,
+    json: Json = False,
+) -> None:
+    """Decide a tip that waits for a person: it goes on as its next version. Lowering a P0 needs two people."""
+    from services.cli.commands.review import Wish, decide
+    from services.cli.context import load_settings
+
+    wish = Wish(tuple(by), reason, refer, country, status, priority, close)
+    end(decide(load_settings(), tip, wish, json=json))

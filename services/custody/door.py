@@ -71,7 +71,7 @@ def door(connect: Callable[[], Broker], metrics: Metrics | None = None) -> FastA
 
     app = FastAPI(title="Vidare custody", lifespan=life, docs_url=None, redoc_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS)
-    app.add_middleware(DoorMetrics, metrics=custody.metrics)
+    app.add_middleware(DoorMetrics, of=custody)
     app.state.custody = custody
     _health(app, custody)
 

@@ -40,7 +40,7 @@ def door(
     """Make the door over *geodata*."""
     app = FastAPI(title="Vidare geolocate", docs_url=None, redoc_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS)
-    app.add_middleware(DoorMetrics, metrics=tracing.metrics)
+    app.add_middleware(DoorMetrics, of=tracing)
     _health(app, geodata, tracing, today)
 
     @app.get("/v1/locate")

@@ -70,7 +70,10 @@ class OpenSet:
                     network = source.network(ip)
             except (maxminddb.InvalidDatabaseError, ValueError):
                 continue
-        return self._said(tuple(says), network, self.networks.find(*as_number(ip), network.asn if network else None))
+        operator = self.networks.find(*as_number(ip), network.asn if network else None)
+        if not (says or network or operator):
+            return self._said((), None, None, reason)
+        return self._said(tuple(says), network, operator)
 
 
 def _looked(
@@ -79,8 +82,13 @@ def _looked(
     operator: Operator | None,
     reserved: str | None = None,
 ) -> Looked:
-    evidence = tuple(Evidence(source=source.name, says=country, built=source.built_text) for source, country in says)
+    evidence = tuple(_evidence(source.name, country, source.built_text) for source, country in says)
     return Looked(evidence, network, operator, reserved)
+
+
+@lru_cache(maxsize=4_096)
+def _evidence(source: str, says: str, built: str | None) -> Evidence:
+    return Evidence(source=source, says=says, built=built)
 
 
 class Geodata:
@@ -94,6 +102,8 @@ class Geodata:
         self._listed: tuple[object, ...] = ()
         self.problems: dict[Path, str] = {}
         """Files that could not be opened, with the reason; the old one of the same name stays in use."""
+        self.left_out: tuple[Path, ...] = ()
+        """Synthetic databases that are not asked, because test networks are off."""
         self.current = OpenSet((), Networks())
         self.refresh()
 
@@ -137,6 +147,7 @@ class Geodata:
         self._listed = listed
         sources = [source for path in paths if (source := self._opened(path, seen[path])) is not None]
         self.problems = {path: reason for path, reason in self.problems.items() if path in seen}
+        self.left_out = tuple(source.path for source in sources if source.test and not self._test)
         self.current = self._made([source for source in sources if self._test or not source.test], folder)
         return True
 
@@ -204,8 +215,8 @@ def _named(sources: list[Source]) -> tuple[Source, ...]:
             source.name = "test" if lone and source.country else _test_name(source.path)
 
     def rank(source: Source) -> tuple[int, str]:
-        plain = source.name.removeprefix("test-")
-        return (_ORDER.index(plain) if plain in _ORDER else len(_ORDER), source.name)
+        known = (place for place, name in enumerate(_ORDER) if name in source.name)
+        return (next(known, len(_ORDER)), source.name)
 
     return tuple(sorted(sources, key=rank))
 

@@ -15,6 +15,7 @@ import orjson
 from pydantic_core import to_json
 
 from contracts import telemetry
+from contracts.events import Evidence
 from services.geolocate.decision import Found
 from services.geolocate.locate import Point, Points
 
@@ -46,17 +47,18 @@ def _shared(found: Found) -> _Shared:
     if found.candidates:
         fields["candidates"] = found.candidates
     if found.evidence:
-        fields["evidence"] = _json([item.model_dump(exclude_defaults=True) for item in found.evidence])
+        fields["evidence"] = _evidence(found.evidence)
     if found.network is not None:
-        fields["network"] = _json(found.network.model_dump())
+        fields["network"] = orjson.Fragment(to_json(found.network))
     if found.operator is not None:
         fields["operator"] = found.operator
     sources = " ".join(f"{item.source}={item.says or '-'}" for item in found.evidence)
     return _Shared(fields, f"{sources}: {found.country or '-'} {round(100 * found.confidence)}")
 
 
-def _json(value: object) -> orjson.Fragment:
-    return orjson.Fragment(orjson.dumps(value))
+@lru_cache(maxsize=_REMEMBERED)
+def _evidence(evidence: tuple[Evidence, ...]) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps([item.model_dump(exclude_defaults=True) for item in evidence]))
 
 
 def jurisdiction_fields(points: Points, builds: Mapping[str, str]) -> dict[str, object]:

@@ -13,6 +13,9 @@ from services.intake.problems import DETAILS, Problem
 PATIENCE_S = 30.0
 """For a whole submission; the slowest line that can report takes a few seconds for 256 KiB."""
 
+DRAINED_BYTES = 32 * 1024 * 1024
+"""Read and dropped of a body that is too large: who is cut off while it still sends never sees the refusal."""
+
 UNSAID = ("", "application/x-www-form-urlencoded")
 """A caller that named no type: `curl -d` fills in the second by itself. The body must be JSON all the same."""
 
@@ -44,7 +47,7 @@ async def read_body(request: Request) -> bytes:
         Problem: 413, or 408 for one that comes too slowly.
     """
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > MAX_SUBMISSION_BYTES:
+    if declared.isdigit() and int(declared) > DRAINED_BYTES:
         raise too_large()
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -62,9 +65,13 @@ def too_large() -> Problem:
 
 
 async def _read(request: Request) -> bytes:
-    read = bytearray()
+    read, size = bytearray(), 0
     async for chunk in request.stream():
-        read += chunk
-        if len(read) > MAX_SUBMISSION_BYTES:
-            raise too_large()
+        size += len(chunk)
+        if size <= MAX_SUBMISSION_BYTES:
+            read += chunk
+        elif size > DRAINED_BYTES:
+            break
+    if size > MAX_SUBMISSION_BYTES:
+        raise too_large()
     return bytes(read)

@@ -77,7 +77,7 @@ def _add_tips(app: FastAPI, parts: DoorParts) -> None:
             check_form(request, lines=True)
 
             async def take(line: bytes) -> dict[str, object]:
-                return await parts.desk.take(line, caller)
+                return await parts.desk.take(line, Caller(caller.partner))  # one trace per tip, not per request
 
             return _answered(parts, span, POST_BATCH, BatchResponse(take))
 

@@ -38,7 +38,10 @@ _PLAIN = (
     b"%PDF-",
 )
 _SHAPED = re.compile(
-    rb"\xff\xd8\xff"
+    rb"\xff\xd8\xff(?:\xe0..JF(?:IF|XX)|\xe1..(?:Exif|http)|\xdb\x00[\x43\x84]|\xee\x00\x0eAdobe)?"
+    rb"|PK\x03\x04[\x00-\x3f]\x00..[\x00\x08\x09\x0c\x0e\x5d\x5f\x63]\x00"
+    rb"|\x1f\x8b\x08[\x00\x08].{4}[\x00\x02\x04][\x00\x03\x07\x0a\x0b\x0d\xff]"
+    rb"|\x1aE\xdf\xa3(?:[\x80-\xbf]|\x01.{7})B[\x82\x85\x86\xf2\xf3\xf7]"
     rb"|RIFF.{4}(?:WEBP|AVI |RMID|ACON)?"
     rb"|.{4}ftyp[ -~]{2}"
     rb"|.{4}(?:moov|mdat|wide|free|skip)\x00"
@@ -49,6 +52,10 @@ _SHAPED = re.compile(
 )
 _FIRST = frozenset(magic[0] for magic in _PLAIN) | frozenset(b"\xff\x00RB")
 _AT_FOUR = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+
+
+TAR_AT = 257
+"""Where a tape archive says what it is: behind the name of its first file."""
 
 
 def magic_length(head: bytes) -> int:

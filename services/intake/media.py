@@ -12,7 +12,7 @@ from binascii import Error as BinasciiError
 from binascii import a2b_base64, unhexlify
 from urllib.parse import unquote
 
-from services.intake.magic import WEAK_BYTES, magic_length
+from services.intake.magic import TAR_AT, WEAK_BYTES, magic_length
 
 HEAD = 72
 """Characters of a base64 run that are decoded: 54 bytes reach every magic."""
@@ -26,6 +26,9 @@ HASH_LENGTHS = frozenset({32, 40, 64, 96, 128, 288})
 
 PHOTODNA_BASE64 = 192
 """The same for the one digest that is usually sent in base64."""
+
+TAR_FROM = TAR_AT // 3 * 4
+TAR_TO = TAR_FROM + 12
 
 _BASE64_RUN = re.compile(rf"[A-Za-z0-9+/]{{{MIN_BASE64},}}")
 _HEX_RUN = re.compile(rf"[0-9a-fA-F]{{{MIN_HEX},}}")
@@ -54,8 +57,27 @@ _INSIDE = {
     "UmFyIRoHA": re.compile("UmFyIRoHA"),
     "/Td6WFo": re.compile("/Td6WFo"),
     "GkXfo": re.compile(r"GkXfo(?:59ChoEB|wEAAAAAAA)"),
+    "H4sI": re.compile(r"H4sI[AC][A-P][A-Za-z0-9+/]{4}[AEIMQUYcgkosw048][ACE][ABC/]"),
 }
 """Long magics as base64 spells them: so long that prose, wrapped or glued together, does not hold one by chance."""
+
+_INSIDE_HEX = {
+    "ffd8ff": re.compile("ffd8ff(?:e0....4a46(?:4946|5858)|e1....(?:45786966|68747470)|db00(?:43|84)|ee000e41646f)"),
+    "89504e470d0a": re.compile("89504e470d0a1a0a"),
+    "47494638": re.compile("474946383[79]61"),
+    "52494646": re.compile("52494646.{8}(?:57454250|41564920)"),
+    "66747970": re.compile("0000.{4}66747970(?:[2-7][0-9a-f]){4}"),
+    "504b0304": re.compile("504b0304[0-3].00.{4}(?:0[089ce]|5d|5f|63)00"),
+    "1f8b08": re.compile("1f8b080[08].{8}0[024](?:0[037abd]|ff)"),
+    "1a45dfa3": re.compile("1a45dfa3(?:[89ab].|01.{14})42(?:8[256]|f[237])"),
+    "377abcaf271c": re.compile("377abcaf271c"),
+    "526172211a07": re.compile("526172211a07"),
+    "255044462d": re.compile("255044462d3[12]2e"),
+    "fd377a585a00": re.compile("fd377a585a00"),
+}
+"""The same as hex spells them, for dumps and wrapped lines: no list of digests holds one by chance."""
+
+_DUMP = str.maketrans("", "", "\"'\\>|,:;-%=")
 
 _RAW = re.compile(
     r"\x89PNG\r\n\x1a\n|\xff\xd8\xff[\xc0-\xfe]|GIF8[79]a[\x00-\xff]{2}[\x80-\xf7\x00]|PK\x03\x04|PK\x05\x06"
@@ -112,8 +134,27 @@ def _is_media_base64(run: str, *, again: bool = True) -> bool:
     found = magic_length(data)
     if found > WEAK_BYTES or (found and len(run) != PHOTODNA_BASE64):
         return True
-    inner = _BASE64_RUN.match(data.decode("latin-1")) if again else None
+    return _is_tar(_decoded(run[TAR_FROM:TAR_TO])) or (again and _is_media_inside(data))
+
+
+def _is_media_inside(data: bytes) -> bool:
+    """Tell whether decoded *data* begins with media in base64 or hex once more."""
+    text = data.decode("latin-1")
+    hexed, inner = _HEX_RUN.match(text), _BASE64_RUN.match(text)
+    if hexed and magic_length(unhexlify(hexed.group()[: len(hexed.group()) // 2 * 2])):
+        return True
     return inner is not None and _is_media_base64(inner.group(), again=False)
+
+
+def _decoded(quads: str) -> bytes:
+    try:
+        return a2b_base64(quads)
+    except BinasciiError:
+        return b""
+
+
+def _is_tar(at_255: bytes) -> bool:
+    return at_255[TAR_AT % 3 :].startswith(b"ustar")
 
 
 def _rest(head: str) -> str:
@@ -127,10 +168,21 @@ def _hex(text: str) -> bool:
     if any(_is_media_hex(run) for run in runs):
         return True
     pairs = (_NOT_HEX.sub("", match.group()) for match in _HEX_PAIRS.finditer(text))
-    return any(_is_media_hex(run) for run in pairs)
+    return any(_is_media_hex(run) for run in pairs) or _hex_dump(text)
+
+
+def _hex_dump(text: str) -> bool:
+    """Tell whether media stands in *text* as hex in groups or lines of any length."""
+    glued = "".join(text.lower().translate(_DUMP).split())
+    return any(start in glued and bool(whole.search(glued)) for start, whole in _INSIDE_HEX.items())
 
 
 def _is_media_hex(run: str) -> bool:
-    head = run[: HEAD * 2]
-    found = magic_length(unhexlify(head[: len(head) // 2 * 2]))
-    return found > WEAK_BYTES or (found > 0 and len(run) not in HASH_LENGTHS)
+    data = unhexlify(run[: min(HEAD * 2, len(run) // 2 * 2)])
+    found = magic_length(data)
+    if found > WEAK_BYTES or (found > 0 and len(run) not in HASH_LENGTHS):
+        return True
+    if run[2 * TAR_AT : 2 * TAR_AT + 10].lower() == "7573746172":
+        return True
+    inner = _BASE64_RUN.match(data.decode("latin-1"))
+    return inner is not None and _is_media_base64(inner.group(), again=False)

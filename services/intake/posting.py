@@ -16,6 +16,7 @@ from contracts.vocabulary import RefusalReason
 from services.chassis.clock import Clock
 from services.chassis.logs import logger
 from services.chassis.metrics import Metrics
+from services.chassis.tracecontext import trace_of_tip
 from services.intake.check import Accepted, Refused, check_submission
 from services.intake.problems import Problem, refusal_problem
 from services.intake.view import RECEIVED, StatusView, state_of
@@ -42,11 +43,11 @@ class Appender(Protocol):
 
 
 class Caller(NamedTuple):
-    """Who sends, and the context of the request's span."""
+    """Who sends, and the context of the request's span; empty where each tip of the request begins its own trace."""
 
     partner: Partner
-    traceparent: bytes
-    trace_id: str
+    traceparent: bytes = b""
+    trace_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,14 @@ class Desk:
         tip = self._tip_of(caller.partner.id, checked)
         urgent = self._lane(caller.partner.id, checked)
         topic = topics.inbox(caller.partner.id, urgent=urgent)
-        written = [(headers.VIDARE_VIA, b"http"), (headers.TRACEPARENT, caller.traceparent)]
+        written = [(headers.VIDARE_VIA, b"http")]
+        if caller.traceparent:
+            written.append((headers.TRACEPARENT, caller.traceparent))
         await self._inbox.append(topic, None, data, written)
         priority = checked.triage.level.value
         self._remember(caller.partner.id, checked, Recent(tip, urgent, priority))
-        return {"tip_id": str(tip), "trace_id": caller.trace_id, "priority": priority}
+        trace = caller.trace_id or trace_of_tip(str(tip)).hex()
+        return {"tip_id": str(tip), "trace_id": trace, "priority": priority}
 
     def state(self, partner: str, tip: UUID) -> dict[str, object] | None:
         """What *partner* may know of its own *tip*; one that was taken a moment ago is received."""

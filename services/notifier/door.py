@@ -90,7 +90,7 @@ def create_door(parts: DoorParts) -> FastAPI:
     """The door as an ASGI application."""
     app = FastAPI(title="Vidare notifier", version="1", docs_url=None, redoc_url=None, lifespan=parts.lifespan)
     if parts.tracing is not None:
-        app.add_middleware(DoorMetrics, metrics=parts.tracing.metrics)
+        app.add_middleware(DoorMetrics, of=parts.tracing)
     app.add_exception_handler(Problem, _problem_answer)
     app.add_exception_handler(RequestValidationError, _invalid_answer)
     app.add_exception_handler(Unavailable, _unavailable_answer)

@@ -1,6 +1,7 @@
 """``python -m services.router door|hop [--id N]``: wiring only."""
 
 import argparse
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -9,13 +10,16 @@ from typing import Any
 
 import uvicorn
 
-from services.chassis.errors import EX_CONFIG, Misconfigured
-from services.chassis.logs import configure
-from services.chassis.process import run_hop
+from services.chassis.errors import EX_CONFIG, Misconfigured, Unavailable
+from services.chassis.kafka import KafkaBroker
+from services.chassis.logs import configure, logger
+from services.chassis.process import EX_CRASH, run_hop
 from services.chassis.recording import hop_recorder, installed_version
 from services.chassis.settings import Settings
 from services.chassis.tracing import DoorTracing
+from services.router.books import Books
 from services.router.door import door
+from services.router.follow import BookFollower, FollowerThread
 from services.router.hop import RouterHop
 from services.router.world import load_world
 
@@ -57,18 +61,29 @@ def run_door(settings: Settings) -> int:
 
 
 def run(settings: Settings, member: str) -> int:
-    """Run one hop process."""
+    """Run one hop process; the active rulebook of the topic goes before the file's."""
+    bootstrap = settings.kafka
+    if bootstrap is None:
+        raise Misconfigured("no broker is named: set VIDARE_KAFKA, or start the mesh with `vidare up`")
+    books = Books(load_world(settings))
+    follower = BookFollower(lambda: KafkaBroker(bootstrap), books)
+    try:
+        asyncio.run(follower.first())
+    except Unavailable as error:
+        logger().error("the hop cannot start", reason=str(error), exit=EX_CRASH)
+        return EX_CRASH
     recorder = hop_recorder(settings, NAME, member)
-    hop = RouterHop(load_world(settings), settings.partitions, version=installed_version())
+    hop = RouterHop(books, settings.partitions, version=installed_version())
     port = os.environ.get("VIDARE_PORT")
-    code = run_hop(
-        hop,
-        settings,
-        member=member,
-        port=int(port) if port else None,
-        recorder=recorder,
-        metrics=recorder.metrics.render,
-    )
+    with FollowerThread(follower):
+        code = run_hop(
+            hop,
+            settings,
+            member=member,
+            port=int(port) if port else None,
+            recorder=recorder,
+            metrics=recorder.metrics.render,
+        )
     recorder.close()
     return code
 

@@ -186,7 +186,7 @@ class Asking:
     def passed_over(self, row: Row, places: Sequence[Place | None]) -> None:
         """Name the hotlines that *places* could not have: none, not onboarded, inactive or not theirs."""
         for place in places:
-            if place is None or place.standing.hotlines:
+            if place is None or place.standing.hotlines or place.standing.at == "home":
                 continue
             for agency in place.standing.passed_over:
                 self._miss(agency, row.id, self._why_not(agency))

@@ -18,7 +18,7 @@ from services.router import regions
 from services.router.asking import REVIEW, Ask, Asking, Miss, lane_kind
 from services.router.atlas import Atlas
 from services.router.facts import NEW, Facts, History
-from services.router.hearing import Truth, close, collect, keep_from_live, suppress
+from services.router.hearing import Truth, hear, keep_from_live
 from services.router.places import Seen, facts_of, region_named
 from services.router.rulebook import Rulebook
 from services.triage import Triage, triage
@@ -107,14 +107,7 @@ def route(located: TipLocated, world: World, history: History = NEW, *, now: dat
     level = triage(tip.facts, vetted=vetted, now=now, located=placed, given=history.codes)
     facts = facts_of(located, level, Seen(world.atlas, partner, history, frozenset(world.book.duty_services)))
     asking = Asking(facts, world.atlas, world.book, history.excluded)
-    truth = list(collect(asking, world.book))
-    asking.named(history.refer, None)
-    suppressed = suppress(asking, world.book, partner, truth)
-    if history.decided:
-        # Nobody is asked twice, unless nothing else is left: what a person said did not settle it then.
-        asking.asks = [ask for ask in asking.asks if ask.agency != REVIEW] or asking.asks
-    asking.named((), history.look)
-    closed = close(asking, world.book, truth, history)
+    truth, suppressed, closed = hear(asking, world.book, partner, history)
     px = "withdrawn" if tip.facts.withdrawn else "closed_by_person" if history.closed else closed
     if px is None and tip.facts.is_test:
         px = keep_from_live(asking)

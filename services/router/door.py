@@ -35,7 +35,7 @@ def door(world: World, tracing: DoorTracing, *, submitted: Submitted, now: Calla
     """Make the door over *world*."""
     app = FastAPI(title="Vidare router", docs_url=None, redoc_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS)
-    app.add_middleware(DoorMetrics, metrics=tracing.metrics)
+    app.add_middleware(DoorMetrics, of=tracing)
     _health(app, world, tracing)
 
     @app.post("/v1/explain")

@@ -32,8 +32,8 @@ def explained(located: TipLocated, decision: Decision, *, rules: bool = False) -
             {"id": to.id, "rules": list(to.rules), "priority": to.priority.value, "region": to.region}
             for to in decision.destinations
         ],
-        "later": later_told(decision),
-        "suppressed": suppressed_told(decision),
+        "later": sorted(later_told(decision), key=_by_id),
+        "suppressed": sorted(suppressed_told(decision), key=_by_id),
         "px": decision.px,
         "why_not": why_not_told(decision),
     }
@@ -48,26 +48,31 @@ def refused(reference: str | None, reason: str, pointer: str | None) -> dict[str
 
 
 def jurisdiction_told(located: TipLocated, decision: Decision) -> dict[str, Any]:
-    """Countries by the part they play, and every flag of every URL and address."""
+    """Countries by the part they play, and every flag of every indicator and of the tip itself."""
     where = located.jurisdiction
     hosting: dict[str, float] = {}
     for verdict in where.hosting:
         if verdict.country:
             hosting[verdict.country] = max(verdict.confidence, hosting.get(verdict.country, 0.0))
     verdicts = (*where.hosting, *where.persons)
+    flags = (*where.flags, *(flag for verdict in verdicts for flag in verdict.flags), *located.received.facts.flags)
     return {
         "hosting": [{"country": country, "confidence": sure} for country, sure in hosting.items()],
         "candidates": _unique(country for verdict in verdicts if not verdict.country for country in verdict.candidates),
         "offender": _countries(decision, "offender"),
         "victim": _countries(decision, "victim"),
         "place": located.received.facts.place_country,
-        "flags": _unique([*(f.value for f in where.flags), *(f.value for verdict in verdicts for f in verdict.flags)]),
+        "flags": _unique(flag.value for flag in flags),
     }
 
 
 def _countries(decision: Decision, part: str) -> list[str]:
     places = decision.facts.part(part)
     return _unique(place.standing.country for place in places if place.standing.country and not place.candidate)
+
+
+def _by_id(told: dict[str, str]) -> tuple[str, str]:
+    return told["id"], told["rule"]
 
 
 def _unique(words: Iterable[str]) -> list[str]:

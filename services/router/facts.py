@@ -34,6 +34,7 @@ class Place:
     candidate: bool = False
     """One of several countries that sources name for one address."""
     peer: bool = False
+    """A file sharer's address, with the port and the time that tell who it was (R27)."""
     nationality: bool = False
     duty_service: bool = False
     """Content of a service with a reporting duty of its own (R28)."""

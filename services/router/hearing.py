@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from contracts.onboarding import Partner
-from services.router.asking import Ask, Asking, Miss
+from services.router.asking import REVIEW, Ask, Asking, Miss
 from services.router.facts import History, Place
 from services.router.rulebook import Row, Rulebook
 
@@ -21,6 +21,26 @@ class Truth(NamedTuple):
     rule: str
     matched: bool
     failed: str | None = None
+
+
+class Heard(NamedTuple):
+    """What all rows said: the truth of each, who was taken away by which rule, and why nobody gets it (or None)."""
+
+    truth: list[Truth]
+    suppressed: list[tuple[str, str]]
+    px: str | None
+
+
+def hear(asking: Asking, book: Rulebook, partner: Partner | None, history: History) -> Heard:
+    """Hear every row of *book*; who must have the tip then stands in *asking*."""
+    truth = list(collect(asking, book))
+    asking.named(history.refer, None)
+    suppressed = suppress(asking, book, partner, truth)
+    if history.decided:
+        # Nobody is asked twice, unless nothing else is left: what a person said did not settle it then.
+        asking.asks = [ask for ask in asking.asks if ask.agency != REVIEW] or asking.asks
+    asking.named((), history.look)
+    return Heard(truth, suppressed, close(asking, book, truth, history))
 
 
 def collect(asking: Asking, book: Rulebook) -> Iterator[Truth]:

@@ -1,8 +1,11 @@
 """The router's hop: located tips, answers and people's decisions in; referrals, decisions and questions out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
+import orjson
 from pydantic import BaseModel, ValidationError
 
 from contracts import topics
@@ -11,6 +14,7 @@ from contracts.vocabulary import DeadReason
 from services.chassis.errors import Poison
 from services.chassis.hop import Input, Lane, Outcome, Record, TaskSpec, Timer, View, same_partition_topics
 from services.router import later, outcomes, reviews
+from services.router.books import Books, InUse
 from services.router.decision import World
 from services.router.rows import Shelf, TipRow
 from services.router.turn import AGE, FORGET, SETTLE, Turn, repeat
@@ -27,16 +31,22 @@ LANES = (
 """Answers and people are few and may concern the most urgent tips, so they do not wait behind routine ones."""
 
 
+BOOK = "rulebook"
+"""Row of a task's store: digest of the published rulebook that decides, and its offset in the topic."""
+
+
 class RouterHop:
     """Decides where located tips go, and owns what follows until every destination has answered."""
 
     name = "router"
     untrusted = False
 
-    def __init__(self, world: World, partitions: int, *, version: str = "0") -> None:
+    def __init__(self, world: World | Books, partitions: int, *, version: str = "0") -> None:
+        """Decide in *world*; where it is `Books`, by the rulebook in use when each transaction begins."""
         self.version = version
-        self._world = world
+        self._books = world if isinstance(world, Books) else Books(world)
         self._partitions = partitions
+        self._pinned: WeakKeyDictionary[View, _Pinned] = WeakKeyDictionary()
 
     def tasks(self) -> Sequence[TaskSpec]:
         """One task per partition of the located tips."""
@@ -49,13 +59,41 @@ class RouterHop:
         Raises:
             Poison: The record is not an event of this hop.
         """
-        turn = Turn(self._world, Shelf(view), given.now, Outcome())
+        pinned = self._of_transaction(view)
+        turn = Turn(pinned.used.world, Shelf(view), given.now, Outcome())
         if given.record is not None:
             _record(turn, given.record)
         elif given.timer is not None:
             _timer(turn, given.timer)
         turn.outcome.puts = turn.shelf.puts
+        _note(pinned, view, turn.outcome)
         return turn.outcome
+
+    def _of_transaction(self, view: View) -> "_Pinned":
+        """A view is one transaction of one task: all of it is decided by one rulebook, the next may have another."""
+        pinned = self._pinned.get(view)
+        if pinned is None:
+            pinned = self._pinned[view] = _Pinned(self._books.current)
+        return pinned
+
+
+@dataclass(slots=True)
+class _Pinned:
+    """The rulebook of one transaction."""
+
+    used: InUse
+    noted: bool = False
+
+
+def _note(pinned: _Pinned, view: View, outcome: Outcome) -> None:
+    """Where a task switches, its store says to which rulebook, and where in the topic that was activated."""
+    if pinned.noted:
+        return
+    pinned.noted = True
+    row = orjson.dumps({"digest": pinned.used.world.book.digest, "offset": pinned.used.offset})
+    before = view.get(BOOK)
+    if before != row and (before is not None or pinned.used.offset is not None):
+        outcome.puts[BOOK] = row
 
 
 def _record(turn: Turn, record: Record) -> None:

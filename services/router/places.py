@@ -35,8 +35,8 @@ def facts_of(located: TipLocated, triage: Triage, seen: Seen) -> Facts:
     atlas, partner, history = seen.atlas, seen.partner, seen.history
     tip = located.received.facts
     places = tuple(_places(located, atlas, history, seen.duty_services))
-    people = _countries(places, ("offender", "victim"))
-    known = _countries(places, ("host", "offender", "victim", "scene"))
+    people = countries(places, ("offender", "victim"))
+    known = countries(places, ("host", "offender", "victim", "scene"))
     status = history.status or tip.status
     return Facts(
         kind=tip.kind,
@@ -51,8 +51,8 @@ def facts_of(located: TipLocated, triage: Triage, seen: Seen) -> Facts:
         addressed=bool(tip.url_count or tip.address_roles),
         people_countries=len(people),
         people_all_eu=bool(people) and people <= EU,
-        victim_countries=len(_countries(places, ("victim",))),
-        eu_states=len(_countries(places, ("offender", "victim", "scene")) & EU),
+        victim_countries=len(countries(places, ("victim",))),
+        eu_states=len(countries(places, ("offender", "victim", "scene")) & EU),
         foreign_hotline=_foreign_hotline(partner, atlas),
         known_case=bool(tip.known_to),
         consent=tip.share_with_police,
@@ -92,7 +92,8 @@ def _places(located: TipLocated, atlas: Atlas, history: History, duty: frozenset
     for verdict in _told(where.hosting, history):
         yield from _host(verdict, atlas, history, duty)
     for verdict in where.persons:
-        yield from _address_of_person(verdict, atlas, history)
+        peer = verdict.role is AddressRole.PEER and tip.traceable
+        yield from _address_of_person(verdict, atlas, history, peer=peer)
     for person in tip.people:
         yield from _person(person, atlas, history)
     if tip.place_country in atlas.registry:
@@ -126,9 +127,8 @@ def _host(verdict: Verdict, atlas: Atlas, history: History, duty: frozenset[str]
             yield Place("host", atlas.host(named, history.excluded), candidate=True, domain=verdict.domain)
 
 
-def _address_of_person(verdict: Verdict, atlas: Atlas, history: History) -> Iterator[Place]:
+def _address_of_person(verdict: Verdict, atlas: Atlas, history: History, *, peer: bool) -> Iterator[Place]:
     country, conflict = _settled(verdict, history)
-    peer = verdict.role is AddressRole.PEER
     if country and (verdict.confidence >= TRUSTED or history.first_candidate):
         yield Place("offender", atlas.person(country, history.excluded), confidence=verdict.confidence, peer=peer)
     elif conflict:
@@ -156,7 +156,8 @@ def _person(person: PersonFacts, atlas: Atlas, history: History) -> Iterator[Pla
         yield Place(part, atlas.person(person.location, history.excluded))
 
 
-def _countries(places: Iterable[Place], parts: tuple[Part, ...]) -> set[str]:
+def countries(places: Iterable[Place], parts: tuple[Part, ...]) -> set[str]:
+    """Countries that *places* name in one of *parts*; mere candidates are not among them."""
     return {p.standing.country for p in places if p.part in parts and p.standing.country and not p.candidate}
 
 

@@ -237,7 +237,13 @@ def facts_told(decision: Decision) -> dict[str, Any]:
         name: sorted(found) if isinstance(found := read(facts), frozenset) else found for name, read in _TIP_GETTERS
     }
     told["places"] = [
-        {"part": place.part, "country": place.standing.country, "candidate": place.candidate}
+        {
+            "part": place.part,
+            "country": place.standing.country,
+            "candidate": place.candidate,
+            "nationality": place.nationality,
+            "operator": place.operator,
+        }
         | {name: read(place) for name, read in _PLACE_GETTERS}
         for place in facts.places
     ]

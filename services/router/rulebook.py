@@ -17,7 +17,7 @@ from pydantic import Field, StringConstraints
 
 from contracts.onboarding import Strict
 from services.chassis.errors import Misconfigured
-from services.chassis.tomlfile import TomlFile, read_toml, validate
+from services.chassis.tomlfile import TomlFile, parse_toml, read_toml, validate
 from services.router.conditions import Condition, Fired, Wrong, parse
 from services.router.facts import Facts, Place
 from services.router.names import PER, TARGETS
@@ -126,7 +126,20 @@ def load_rulebook(path: Path) -> Rulebook:
     Raises:
         Misconfigured: File, line and reason.
     """
-    file = read_toml(path)
+    return _book(read_toml(path))
+
+
+def parse_rulebook(text: str, name: Path) -> Rulebook:
+    """
+    Read the rulebook *text*, which complaints call *name*.
+
+    Raises:
+        Misconfigured: Name, line and reason.
+    """
+    return _book(parse_toml(name, text))
+
+
+def _book(file: TomlFile) -> Rulebook:
     raw = validate(file, _RawBook)
     rows = tuple(_row(file, number, row) for number, row in enumerate(raw.rule))
     _check_ids(file, rows)

@@ -471,5 +471,5 @@ async def test_inboxes_are_emptied_on_the_broker(kafka: str, prefix: str, tmp_pa
         await copies(kafka, prefix, 10)
         spots = [Spot(prefix + "in", 0), Spot(prefix + "in", 1)]
         async with asyncio.timeout(20):
-            while any(begin != end for begin, end in (await runner.broker.spans(spots)).values()):
+            while any(b != e for b, e in (await runner.broker.spans(spots)).values()):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)  # the broker deletes in its own time

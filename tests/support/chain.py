@@ -37,6 +37,7 @@ from services.notifier.channels.webhook import WebhookEffects
 from services.notifier.hop import NotifierHop
 from services.notifier.intake import ReceiptsHop
 from services.notifier.onboarded import Onboarded
+from services.router.books import Books
 from services.router.hop import RouterHop
 from services.router.world import load_world
 from tests.support.notifier_listener import Answer, listening, says
@@ -56,6 +57,8 @@ class Chain:
 
     home: Path
     settings: Settings
+    books: Books
+    """The rulebook that the router decides by."""
     broker: MemoryBroker = field(default_factory=MemoryBroker)
     runs: list[MemoryRun] = field(default_factory=list)
     recorders: dict[str, SpanRecorder] = field(default_factory=dict)
@@ -137,7 +140,8 @@ async def chain(home: Path, *, answer: Answer = ACCEPTS) -> AsyncIterator[Chain]
     """Start all hops; *answer* is what the webhook of every agency does."""
     async with AsyncExitStack() as stack:
         port, posted = await stack.enter_async_context(listening(answer))
-        made = Chain(home, settings_of(home, port), posted=posted)
+        settings = settings_of(home, port)
+        made = Chain(home, settings, Books(load_world(settings)), posted=posted)
         stack.callback(_log_again, made._log)
         for topic in topics.all_topics(load_partners(made.settings), load_agencies(made.settings).records, PARTITIONS):
             made.broker.create(topic.name, topic.partitions)
@@ -174,7 +178,7 @@ def _hops(made: Chain, stack: AsyncExitStack) -> list[Hop]:
     return [
         IntakeHop(partners, group_key(settings)),
         GeolocateHop(lambda: geodata.current, partners, partitions=PARTITIONS),
-        RouterHop(load_world(settings), PARTITIONS),
+        RouterHop(made.books, PARTITIONS),
         NotifierHop(agencies, partitions=PARTITIONS, proofs="http://127.0.0.1:8105", effects=webhooks),
         ReceiptsHop(agencies.records),
     ]

@@ -1,8 +1,11 @@
 """Operators of networks whose address says nothing of where content lies."""
 
+from ipaddress import IPv4Address, ip_network
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.chassis.errors import Misconfigured
 from services.geolocate.networks import Networks, Operator, load_networks
@@ -30,6 +33,26 @@ def test_the_narrowest_block_decides_then_the_number() -> None:
     assert found(networks, "198.51.100.1", 64_500) == "number"
     assert found(networks, "198.51.100.1", 64_501) is None
     assert found(networks, "198.51.100.1") is None
+
+
+@given(
+    blocks=st.lists(st.tuples(st.integers(0, 255), st.integers(20, 32)), max_size=12),
+    last=st.integers(0, 4095),
+)
+def test_any_address_has_the_operator_of_the_narrowest_block_around_it(
+    blocks: list[tuple[int, int]], last: int
+) -> None:
+    """Nested, touching, at the edge of the space: what a search through every block would say."""
+    space = int(IPv4Address("255.255.240.0"))
+    nets = [ip_network((space + start * 16, length), strict=False) for start, length in blocks]
+    networks = Networks()
+    for net in nets:
+        networks.add(Operator(str(net), "cdn"), [str(net)])
+    address = IPv4Address(space + last)
+    around = [net for net in nets if address in net]
+
+    expected = str(max(around, key=lambda net: net.prefixlen)) if around else None
+    assert found(networks, str(address)) == expected
 
 
 def test_later_folders_win(tmp_path: Path) -> None:

@@ -24,7 +24,11 @@ def run(settings: Settings, text: str, *, json: bool = False) -> int:
         Misconfigured: There is no database.
     """
     geodata = Geodata.of(settings)
-    if not geodata.ready:
+    if not geodata.ready and geodata.left_out:
+        output.note(
+            "only synthetic databases here, and VIDARE_TEST_NETWORKS is off: nothing can be said of any country"
+        )
+    elif not geodata.ready:
         raise Misconfigured(
             f"{settings.geodata_folder}: no usable database; run 'vidare geodata update' or set VIDARE_GEODATA"
         )

@@ -1,28 +1,32 @@
-"""``vidare rules check|diff``: prove a rulebook, or say exactly what another one changes."""
+"""``vidare rules check|diff``: prove a rulebook and run its cases, or say exactly what another one changes."""
+
+from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from services.chassis.settings import Settings
+from services.chassis.settings import ROOT, Settings
 from services.cli import output
+
+if TYPE_CHECKING:
+    from services.router.decision import World
+    from services.router.proof import Proof
+    from services.router.rulebook import Rulebook
 
 
 def check(settings: Settings, file: Path | None = None, *, json: bool = False) -> int:
     """
-    Load and prove a rulebook; warnings do not fail it.
+    Load and prove a rulebook and run its cases; warnings do not fail it, a case that is decided otherwise does (1).
 
     Raises:
         Misconfigured: It cannot be loaded or proven; says file, line and reason.
     """
-    from services.chassis.onboarding import load_agencies  # noqa: PLC0415 - keeps `vidare --help` quick
-    from services.router.atlas import Atlas  # noqa: PLC0415
-    from services.router.proof import prove  # noqa: PLC0415
-    from services.router.registry import load_registry  # noqa: PLC0415
-    from services.router.rulebook import load_rulebook  # noqa: PLC0415
+    from services.router.examples import beside, failures, load_cases  # noqa: PLC0415 - keeps `vidare --help` quick
 
-    book = load_rulebook(file or settings.rulebook_file)
-    atlas = Atlas(settings.country, load_registry(settings.registry_file), load_agencies(settings))
-    proof = prove(book, atlas)
+    book, proof = proven(settings, file)
+    stands = beside(file or settings.rulebook_file)
+    held = load_cases(stands) if stands is not None else ()
+    failed = failures(held, _world_of(settings, stands), book) if stands is not None else ()
     if json:
         output.as_json(
             {
@@ -30,15 +34,47 @@ def check(settings: Settings, file: Path | None = None, *, json: bool = False) -
                 "proven": True,
                 "rules": proof.rules,
                 "cases": proof.cases,
+                "examples": len(held),
+                "failed": [one.as_json() for one in failed],
                 "warnings": list(proof.warnings),
             }
         )
-        return 0
+        return 1 if failed else 0
     for warning in proof.warnings:
         output.note(f"warning: {warning}")
     said = "no tip ends nowhere, no row is dead, no fallback loops"
     output.line(f"{book.id} {book.digest}: {proof.rules} rules, {proof.cases} cases: {said}")
-    return 0
+    for one in failed:
+        output.line(one.told)
+    output.line(f"{len(held) - len(failed)} of {len(held)} examples are decided as they say" if held else "no examples")
+    return 1 if failed else 0
+
+
+def proven(settings: Settings, file: Path | None = None) -> tuple[Rulebook, Proof]:
+    """
+    Load and prove the rulebook *file*, or the one that *settings* name.
+
+    Raises:
+        Misconfigured: It cannot be loaded or proven; says file, line and reason.
+    """
+    from services.chassis.onboarding import load_agencies  # noqa: PLC0415
+    from services.router.atlas import Atlas  # noqa: PLC0415
+    from services.router.proof import prove  # noqa: PLC0415
+    from services.router.registry import load_registry  # noqa: PLC0415
+    from services.router.rulebook import load_rulebook  # noqa: PLC0415
+
+    book = load_rulebook(file or settings.rulebook_file)
+    atlas = Atlas(settings.country, load_registry(settings.registry_file), load_agencies(settings))
+    return book, prove(book, atlas)
+
+
+def _world_of(settings: Settings, cases: Path) -> World:
+    """The world in which *cases* are told: those beside the shipped book in the shipped one."""
+    from services.router.world import load_world  # noqa: PLC0415
+
+    shipped = {"country": "SE", "agencies": None, "partners": None, "registry": None}
+    ours = cases.resolve().parent == (ROOT / "services" / "router").resolve()
+    return load_world(settings.model_copy(update={"rulebook": None, **(shipped if ours else {})}))
 
 
 def diff(old: Path, new: Path, *, json: bool = False) -> int:

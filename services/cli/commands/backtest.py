@@ -1,0 +1,116 @@
+"""``vidare rules backtest``: what another rulebook would have decided of the tips that were decided."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from contracts.events import DecisionRecorded
+from contracts.topics import DECISIONS, RULEBOOKS
+from services.chassis.broker_port import Broker, Spot
+from services.chassis.errors import Misconfigured
+from services.chassis.settings import Settings
+from services.cli import output
+from services.cli.context import with_broker
+from services.cli.kafka_io import all_records, connected
+from services.cli.progress import Advance, progress
+from services.router.backtest import Judge, Tally
+from services.router.books import Books
+from services.router.decision import World
+from services.router.rulebook import Rulebook, load_rulebook
+from services.router.world import load_world
+
+_SPAN = re.compile(r"(\d{1,6})([mhd])").fullmatch
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def span_of(text: str) -> timedelta:
+    """
+    Read a length of time such as ``7d``.
+
+    Raises:
+        Misconfigured: It is none.
+    """
+    found = _SPAN(text.strip())
+    if found is None:
+        raise Misconfigured(f"--since {text!r} is no length of time: write 90m, 12h or 7d")
+    return timedelta(**{_UNITS[found.group(2)]: int(found.group(1))})
+
+
+def backtest(settings: Settings, new: Path, since: str, *, json: bool = False) -> int:
+    """
+    Compare; 1 if a decision would differ.
+
+    Raises:
+        Misconfigured: The rulebook cannot be loaded or proven, or *since* is no length of time.
+    """
+    from services.cli.commands.rules import proven  # noqa: PLC0415
+
+    book, _ = proven(settings, new)
+    begin = datetime.now(UTC) - span_of(since)
+    settings = with_broker(settings)
+
+    async def run() -> Tally:
+        async with connected(settings.kafka or "") as broker:
+            with progress("hearing recorded decisions", await how_many(broker)) as advance:
+                return await compared(broker, load_world(settings), book, begin, advance)
+
+    tally = asyncio.run(run())
+    if json:
+        output.as_json({"rulebook": {"id": book.id, "digest": book.digest}, "since": begin, **tally.as_json()})
+    else:
+        _in_words(tally)
+    return 1 if tally.changed else 0
+
+
+async def how_many(broker: Broker) -> int:
+    """How many records lie in the topic of decisions, markers included."""
+    count = (await broker.partitions([DECISIONS])).get(DECISIONS, 0)
+    spans = await broker.spans([Spot(DECISIONS, partition) for partition in range(count)]) if count else {}
+    return sum(span.end - span.begin for span in spans.values())
+
+
+async def compared(broker: Broker, world: World, new: Rulebook, begin: datetime, advance: Advance) -> Tally:
+    """Hear *new* on every decision since *begin*, beside the book that took it."""
+    books = Books(world)
+    books.apply([record async for record in all_records(broker, RULEBOOKS)])
+    judge = Judge(new, _finder(books, world), world.atlas, world.partners)
+    tally = Tally()
+    async for decided in _decisions(broker, advance):
+        if decided.decided_at >= begin:
+            tally.add(judge.change(decided))
+    return tally
+
+
+async def _decisions(broker: Broker, advance: Advance) -> AsyncIterator[DecisionRecorded]:
+    async for record in all_records(broker, DECISIONS):
+        advance(1)
+        if record.value is not None:
+            yield DecisionRecorded.model_validate_json(record.value)
+
+
+def _finder(books: Books, world: World) -> Callable[[str], Rulebook]:
+    """The book of a digest: a published one, the file's; else the one in force stands for it."""
+    known: dict[str, Rulebook] = {world.book.digest: world.book}
+    shipped = load_rulebook(Settings(rulebook=None).rulebook_file)
+    known.setdefault(shipped.digest, shipped)
+
+    def find(digest: str) -> Rulebook:
+        if digest not in known:
+            known[digest] = books.named(digest) or books.current.world.book
+        return known[digest]
+
+    return find
+
+
+def _in_words(tally: Tally) -> None:
+    told: Mapping[str, object] = tally.by_rule
+    output.line(f"{tally.changed} of {tally.decisions} decisions would differ")
+    if not told:
+        return
+    output.table(("rule", "decisions"), sorted(tally.by_rule.items()))
+    for rule, some in sorted(tally.examples.items()):
+        for one in some:
+            before, after = ", ".join(one.before) or "nobody", ", ".join(one.after) or "nobody"
+            output.line(f"{rule}: tip {one.tip} version {one.version}: {before} -> {after}")

@@ -1,0 +1,103 @@
+"""
+The rulebook in use: what an operator published, proven once more before it decides anything.
+
+A book that cannot be loaded or proven changes nothing: the one before stays,
+and says so. No published book is ever lost, each lies under its digest.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import orjson
+
+from contracts.topics import ACTIVE, RULEBOOKS
+from services.chassis.errors import Misconfigured
+from services.chassis.hop import Record
+from services.chassis.logs import logger
+from services.router.decision import World
+from services.router.proof import prove
+from services.router.rulebook import Rulebook, parse_rulebook
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """The world that decides, and where in the topic its rulebook was named (None: it is a file's)."""
+
+    world: World
+    offset: int | None = None
+
+
+class Books:
+    """Every published rulebook of this process's view, and the one in use; other threads only read `current`."""
+
+    def __init__(self, world: World) -> None:
+        self.current = InUse(world)
+        self.wrong: str | None = None
+        """Why the book that was activated last is not in use."""
+        self._texts: dict[str, bytes] = {}
+
+    def apply(self, records: Sequence[Record]) -> None:
+        """Take in records of the topic, in their order; only the last activation among them is carried out."""
+        last: Record | None = None
+        for record in records:
+            if record.key == ACTIVE.encode():
+                last = record
+            elif record.key is not None and record.value is not None:
+                self._texts[record.key.decode("utf-8", "replace")] = record.value
+        if last is not None:
+            self._activate(last)
+
+    def named(self, digest: str) -> Rulebook | None:
+        """The published book *digest*, or None."""
+        text = self._texts.get(digest)
+        if text is None:
+            return None
+        book = parse_rulebook(text.decode(), published_as(digest))
+        return book if book.digest == digest else None
+
+    def _activate(self, record: Record) -> None:
+        try:
+            self.current = InUse(self._world_of(_digest_in(record.value)), record.offset)
+        except (Misconfigured, ValueError) as error:
+            self.wrong = str(error)
+            kept = self.current.world.book.digest
+            logger().warning("a rulebook is refused; the one before stays", reason=self.wrong, stays=kept)
+        else:
+            self.wrong = None
+            digest = self.current.world.book.digest
+            logger().info("a rulebook is in use", digest=digest, offset=record.offset)
+
+    def _world_of(self, digest: str) -> World:
+        world = self.current.world
+        if digest == world.book.digest:
+            return world
+        book = self.named(digest)
+        if book is None:
+            raise Misconfigured(f"{published_as(digest)}: no rulebook with this digest lies in topic {RULEBOOKS}")
+        prove(book, world.atlas)
+        return replace(world, book=book)
+
+
+def published_as(digest: str) -> Path:
+    """How complaints call a published rulebook."""
+    return Path(RULEBOOKS) / digest
+
+
+def activation(digest: str) -> bytes:
+    """The value under the key ``active``."""
+    return orjson.dumps({"digest": digest})
+
+
+def active_of(records: Iterable[Record]) -> str | None:
+    """The digest that *records* of the topic name last, or None."""
+    found = [record.value for record in records if record.key == ACTIVE.encode() and record.value]
+    return _digest_in(found[-1]) if found else None
+
+
+def _digest_in(value: bytes | None) -> str:
+    data = orjson.loads(value or b"null")
+    digest = data.get("digest") if isinstance(data, dict) else None
+    if not isinstance(digest, str):
+        raise Misconfigured(f"topic {RULEBOOKS}, key {ACTIVE}: names no digest; publish with `vidare rules activate`")
+    return digest
