@@ -73,6 +73,15 @@ class DoorProducer:
             raise Unavailable("the broker") from error
         return Place(done.partition, done.offset)
 
+    async def answers(self) -> bool:
+        """Tell whether the broker can be reached now; connects where it must."""
+        try:
+            await self.start()
+            async with asyncio.timeout(WITHIN_S):
+                return bool(await self._client.client.force_metadata_update())
+        except (Unavailable, AttributeError, TimeoutError):  # a failed append may have dropped the client meanwhile
+            return False
+
     async def _drop(self, client: Any) -> None:
         """After a failure the client's sequence is broken: every later record would fail too. Make a new one."""
         if self._client is client:

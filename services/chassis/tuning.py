@@ -20,7 +20,7 @@ class Tuning:
     heartbeat_ms: int = 2_000
     rebalance_ms: int = 30_000
     """How long the group waits for members to hand over; above `deadline_s` with room."""
-    batch_records: int = 1000
+    batch_records: int = 1_000
     """Routine records in one transaction: fewer, fuller transactions are cheaper; more delays urgent records."""
     batch_bytes: int = 4 * 1024 * 1024
     urgent_records: int = 100

@@ -17,7 +17,7 @@ WHAT = {
     "geolocate": "one address: GET /v1/locate?ip=",
     "router": "explain a decision: POST /v1/explain",
     "notifier": "pull channel: GET /v1/referrals",
-    "custody": "checkpoint and proofs: GET /v1/checkpoint",
+    "custody": "the entries of a tip: GET /v1/tips/{tip_id}",
 }
 
 PortOf = Callable[[int | None], int]

@@ -15,6 +15,7 @@ from services.chassis.doormetrics import DoorMetrics
 from services.chassis.errors import Misconfigured
 from services.chassis.logs import logger
 from services.chassis.metrics import CONTENT_TYPE, Metrics
+from services.chassis.problems import add_problems
 from services.custody.follow import Follower
 
 RETRY_S = 2.0
@@ -70,6 +71,7 @@ def door(connect: Callable[[], Broker], metrics: Metrics | None = None) -> FastA
             await task
 
     app = FastAPI(title="Vidare custody", lifespan=life, docs_url=None, redoc_url=None)
+    add_problems(app)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS)
     app.add_middleware(DoorMetrics, of=custody)
     app.state.custody = custody
@@ -84,7 +86,7 @@ def door(connect: Callable[[], Broker], metrics: Metrics | None = None) -> FastA
             return problem(503, "unavailable", custody.wrong or "the log is being read", {"Retry-After": "2"})
         found = await custody.follower.view(tip_id)
         if found is None:
-            return problem(404, "unknown_tip", "there is no entry of this tip")
+            return problem(404, "unknown_reference", "there is no entry of this tip")
         return JSONResponse(found.as_json())
 
     return app

@@ -12,6 +12,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from services.chassis.doormetrics import DoorMetrics
 from services.chassis.errors import Unavailable
 from services.chassis.metrics import CONTENT_TYPE
+from services.chassis.problems import add_problems
 from services.chassis.tracing import DoorTracing
 from services.geolocate.geodata import Geodata
 from services.geolocate.lookup import locate_address, locate_url
@@ -39,6 +40,7 @@ def door(
 ) -> FastAPI:
     """Make the door over *geodata*."""
     app = FastAPI(title="Vidare geolocate", docs_url=None, redoc_url=None)
+    add_problems(app)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS)
     app.add_middleware(DoorMetrics, of=tracing)
     _health(app, geodata, tracing, today)

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from services.chassis.clock import SystemClock
 from services.chassis.door_producer import DoorProducer
-from services.chassis.errors import EX_CONFIG, Misconfigured, Unavailable
+from services.chassis.errors import EX_CONFIG, Misconfigured
 from services.chassis.kafka import KafkaBroker
 from services.chassis.logs import configure, logger
 from services.chassis.onboarding import load_partners
@@ -29,6 +29,8 @@ from services.intake.view import StatusView
 
 PORT = 8101
 RETRY_S = 1.0
+WATCH_S = 3.0
+"""How long the door may say that it can work after the broker went away."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -83,7 +85,7 @@ def application(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(_connect(inbox, connected)), asyncio.create_task(follower.run())]
+        tasks = [asyncio.create_task(_watch(inbox, connected)), asyncio.create_task(follower.run())]
         yield
         for task in tasks:
             task.cancel()
@@ -104,14 +106,19 @@ def application(settings: Settings) -> FastAPI:
     return create_door(DoorParts(bearer, desk, tracing, wrong, warnings, life))
 
 
-async def _connect(inbox: DoorProducer, connected: asyncio.Event) -> None:
-    while not connected.is_set():
-        try:
-            await inbox.start()
+async def _watch(inbox: DoorProducer, connected: asyncio.Event) -> None:
+    """Keep *connected* true to what is: set while the broker answers."""
+    said = False
+    while True:
+        if await inbox.answers():
             connected.set()
-        except Unavailable as error:
-            logger().warning("the door cannot reach the broker; trying again", reason=error.what)
-            await asyncio.sleep(RETRY_S)
+            said = False
+        else:
+            connected.clear()
+            if not said:
+                logger().warning("the door cannot reach the broker; trying again", reason="the broker")
+            said = True
+        await asyncio.sleep(WATCH_S if connected.is_set() else RETRY_S)
 
 
 if __name__ == "__main__":

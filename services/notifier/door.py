@@ -25,6 +25,7 @@ from services.chassis.clock import Clock
 from services.chassis.doormetrics import DoorMetrics
 from services.chassis.errors import Unavailable
 from services.chassis.metrics import CONTENT_TYPE
+from services.chassis.problems import add_problems
 from services.chassis.tracing import DoorTracing
 from services.notifier.channels.pull import PullView
 from services.notifier.receipts import LARGEST_BYTES, RefusedReceipt, check
@@ -89,6 +90,7 @@ class Problem(Exception):
 def create_door(parts: DoorParts) -> FastAPI:
     """The door as an ASGI application."""
     app = FastAPI(title="Vidare notifier", version="1", docs_url=None, redoc_url=None, lifespan=parts.lifespan)
+    add_problems(app)
     if parts.tracing is not None:
         app.add_middleware(DoorMetrics, of=parts.tracing)
     app.add_exception_handler(Problem, _problem_answer)

@@ -6,6 +6,7 @@ and says so. No published book is ever lost, each lies under its digest.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -90,9 +91,13 @@ def activation(digest: str) -> bytes:
 
 
 def active_of(records: Iterable[Record]) -> str | None:
-    """The digest that *records* of the topic name last, or None."""
-    found = [record.value for record in records if record.key == ACTIVE.encode() and record.value]
-    return _digest_in(found[-1]) if found else None
+    """The digest that *records* of the topic name last, or None where none of them names one."""
+    found = None
+    for record in records:
+        if record.key == ACTIVE.encode():
+            with suppress(Misconfigured, ValueError):
+                found = _digest_in(record.value)
+    return found
 
 
 def _digest_in(value: bytes | None) -> str:

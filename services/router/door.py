@@ -16,6 +16,7 @@ from contracts.events import TipLocated
 from services.chassis.doormetrics import DoorMetrics
 from services.chassis.errors import Unavailable
 from services.chassis.metrics import CONTENT_TYPE
+from services.chassis.problems import add_problems
 from services.chassis.tracing import DoorTracing
 from services.router.decision import World, route
 from services.router.explain import explained
@@ -34,6 +35,7 @@ Submitted = Callable[[bytes, str], dict[str, Any]]
 def door(world: World, tracing: DoorTracing, *, submitted: Submitted, now: Callable[[], datetime]) -> FastAPI:
     """Make the door over *world*."""
     app = FastAPI(title="Vidare router", docs_url=None, redoc_url=None)
+    add_problems(app)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS)
     app.add_middleware(DoorMetrics, of=tracing)
     _health(app, world, tracing)

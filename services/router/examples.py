@@ -18,7 +18,7 @@ from services.chassis.tomlfile import TomlFile, read_toml, validate
 from services.router.atlas import Atlas
 from services.router.decision import World
 from services.router.facts import History
-from services.router.rehear import ask, facts_from
+from services.router.rehear import PLACE, TIP, ask, facts_from
 from services.router.rulebook import Rulebook
 
 
@@ -101,6 +101,8 @@ def _wrong(raw: _RawCase, world: World, book: Rulebook) -> str | None:
     partner = world.partners.get(raw.partner or "")
     if raw.partner and partner is None:
         return f"no partner {raw.partner}"
+    if strange := [*(set(raw.facts) - TIP), *(name for place in raw.places for name in set(place) - PLACE)]:
+        return f"no such fact: {', '.join(sorted(strange))}"
     history = History(excluded=frozenset(raw.excluded))
     try:
         facts = facts_from({**raw.facts, "places": raw.places}, atlas, history.excluded)

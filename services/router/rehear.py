@@ -9,20 +9,23 @@ on the same facts.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, get_args
 
 from contracts.onboarding import Partner
 from contracts.vocabulary import AssessmentStatus, Kind, PartnerKind, Priority, Signal
 from services.router.asking import Asking
 from services.router.atlas import Atlas
 from services.router.countries import EU
-from services.router.facts import NEW, Facts, History, Place
+from services.router.facts import NEW, Facts, History, Part, Place
 from services.router.hearing import hear
 from services.router.places import countries
 from services.router.rulebook import Rulebook
 
 _TIP = frozenset(one.name for one in fields(Facts)) - {"kind", "status", "priority", "sender", "signals", "places"}
 _PLACE = ("confidence", "cdn", "hidden", "conflict", "candidate", "peer", "nationality", "duty_service", "operator")
+TIP = _TIP | {"kind", "status", "priority", "sender", "signals"}
+"""Facts of a tip that may be told; what follows from them (``urgent``, ``illegal``) may not."""
+PLACE = frozenset({"part", "country", *_PLACE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,12 @@ class Answer:
 
 
 def facts_from(told: Mapping[str, Any], atlas: Atlas, excluded: frozenset[str] = frozenset()) -> Facts:
-    """Facts as ``decision/1`` records them; what follows from the places need not be told."""
+    """
+    Facts as ``decision/1`` records them; what follows from the places need not be told.
+
+    Raises:
+        ValueError: A word that is none of its list.
+    """
     places = tuple(_place(one, atlas, excluded) for one in told.get("places", ()))
     return Facts(
         kind=Kind(told.get("kind", Kind.CSAM)),
@@ -75,6 +83,8 @@ def ask(
 
 
 def _place(told: Mapping[str, Any], atlas: Atlas, excluded: frozenset[str]) -> Place:
+    if told["part"] not in get_args(Part):
+        raise ValueError(f"part {told['part']!r} is none of {', '.join(get_args(Part))}")
     of_content = told["part"] == "host"
     standing = (atlas.host if of_content else atlas.person)(told.get("country"), excluded)
     return Place(told["part"], standing, **{name: told[name] for name in _PLACE if name in told})

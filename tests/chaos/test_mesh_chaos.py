@@ -25,8 +25,8 @@ from tests.support.oracle import Reader, Seen, doubled, publish, topics_like
 TIPS = int(os.environ.get("VIDARE_CHAOS_TIPS", "2000"))
 FAULTS = int(os.environ.get("VIDARE_CHAOS_FAULTS", "24"))
 SEED = int(os.environ.get("VIDARE_CHAOS_SEED", "20261122"))
-STOP_SECONDS = 8.0
-"""Longer than the session time-out of 6 s, so that the group gives the task to another worker."""
+STOP_SECONDS = 12.0
+"""Longer than the session time-out of 10 s, so that the group gives the task to another worker."""
 STALL_SECONDS = 25.0
 RUN = uuid.uuid4().hex[:8]
 

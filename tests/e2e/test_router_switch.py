@@ -21,7 +21,12 @@ from tests.support.desk import BASELINE, hosted
 from tests.support.router_world import SETTINGS
 
 TEXT = SETTINGS.rulebook_file.read_text(encoding="utf-8")
-WITHOUT_ICCAM = TEXT.replace('{ fact = "status", one_of = ["baseline", "national"] }', '{ fact = "status", equals = "national" }', 1)  # fmt: skip
+ILLEGAL = '{ fact = "status", one_of = ["baseline", "national"] }'
+AT_SCENE = '{ fact = "scene.at", equals = "home" }'
+NEVER = '{ all = [{ fact = "urgent", equals = true }, { fact = "priority", equals = "P3" }] }'
+WITHOUT_ICCAM = TEXT.replace(ILLEGAL, '{ fact = "status", equals = "national" }', 1)
+DEAD = TEXT.replace(AT_SCENE, NEVER, 1)
+"""It loads; no tip can match one of its rows."""
 
 
 def written(folder: Path, text: str) -> tuple[Rulebook, bytes]:
@@ -45,7 +50,7 @@ async def following(mesh: Chain) -> AsyncIterator[None]:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for *condition*."""
     async with asyncio.timeout(20):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what it waits for is another thread's in production: it has no event
             await asyncio.sleep(0.001)
 
 
@@ -76,12 +81,11 @@ async def test_an_activated_rulebook_decides_the_next_tip_and_stands_in_all_that
 async def test_a_bad_rulebook_is_refused_and_the_one_before_stays(tmp_path: Path) -> None:
     """Whatever somebody writes into the topic, the router decides on, says why, and takes the next good book."""
     book, text = written(tmp_path, WITHOUT_ICCAM)
-    dead = TEXT.replace('{ fact = "scene.at", equals = "home" }', '{ all = [{ fact = "urgent", equals = true }, { fact = "priority", equals = "P3" }] }', 1)  # fmt: skip
     bad = [
         (b"sha256:00", b"not toml ["),
         (b"sha256:01", text),
         (b"sha256:02", b"\xff\xfe"),
-        (load_rulebook_digest(tmp_path, dead), dead.encode()),
+        (written(tmp_path, DEAD)[0].digest.encode(), DEAD.encode()),
     ]
     async with chain(tmp_path / "mesh") as mesh, following(mesh):
         shipped = mesh.books.current.world.book.digest
@@ -104,11 +108,6 @@ async def test_a_bad_rulebook_is_refused_and_the_one_before_stays(tmp_path: Path
 
         assert [one["rulebook"]["digest"] for one in mesh.json(topics.DECISIONS)] == [shipped]
         assert b"a rulebook is refused; the one before stays" in mesh.logs()
-
-
-def load_rulebook_digest(folder: Path, text: str) -> bytes:
-    """The digest of a book that loads, whether or not it can be proven."""
-    return written(folder, text)[0].digest.encode()
 
 
 async def test_a_router_that_starts_takes_the_active_book_before_its_first_record(tmp_path: Path) -> None:

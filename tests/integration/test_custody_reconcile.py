@@ -198,7 +198,7 @@ async def test_the_door_tells_a_tips_timeline(client: httpx.AsyncClient) -> None
 
     assert (answer["tip_id"], answer["state"]) == (str(story.tip), "ended")
     assert answer["timeline"] == story.entries
-    assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_tip")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_reference")
     assert unknown.headers["content-type"] == "application/problem+json"
 
 
