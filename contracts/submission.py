@@ -7,8 +7,9 @@ because a misspelt field would silently lose what a reporter said.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from contracts.countries import COUNTRIES
 from contracts.vocabulary import (
     AddressRole,
     AssessmentStatus,
@@ -29,7 +30,16 @@ MAX_INDICATORS = 1_000
 MAX_DEPTH = 16
 """Deepest nesting of a submission's JSON."""
 
-CountryCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+
+def _known(code: str) -> str:
+    if code not in COUNTRIES:
+        raise ValueError("no country has this code")
+    return code
+
+
+CountryText = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+"""What somebody or some tool says of an address: kept, and no vote where it is no country, like every odd indicator."""
+CountryCode = Annotated[CountryText, AfterValidator(_known)]
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 ShortText = Annotated[str, StringConstraints(max_length=2_000)]
 LongText = Annotated[str, StringConstraints(max_length=200_000)]
@@ -51,7 +61,7 @@ class Address(Closed):
     port: Annotated[int, Field(ge=0, le=65_535)] | None = None
     observed_at: TimeText | None = None
     possible_proxy: bool | None = None
-    country: CountryCode | None = None
+    country: CountryText | None = None
     country_by: Annotated[CountryBy, Field(strict=False)] | None = None
 
 

@@ -20,15 +20,16 @@ class Tuning:
     heartbeat_ms: int = 2_000
     rebalance_ms: int = 30_000
     """How long the group waits for members to hand over; above `deadline_s` with room."""
-    batch_records: int = 1_000
-    """Routine records in one transaction: fewer, fuller transactions are cheaper; more delays urgent records."""
+    batch_records: int = 400
+    """Routine records in one transaction: fewer, fuller ones are cheaper for the broker; more records cost memory and
+    the processor's caches (1,000: 110 MiB resident, 400: 85 MiB, at the same CPU per record)."""
     batch_bytes: int = 4 * 1024 * 1024
     urgent_records: int = 100
     slice_ns: int = 1_000_000
     """Work between two looks at the loop: urgent records wait at most for one slice."""
     fetch_wait_ms: int = 200
     """A long poll ends after this with nothing; records end it at once, so this is no latency."""
-    fetch_bytes: int = 4 * 1024 * 1024
+    fetch_bytes: int = 2 * 1024 * 1024
     partition_fetch_bytes: int = 768 * 1024
     """What one partition may hold in memory, beside one record that is larger."""
     effect_lane: int = 4

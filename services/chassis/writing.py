@@ -10,7 +10,7 @@ from contracts import headers as h
 from contracts import topics
 from contracts.vocabulary import DeadReason
 from services.chassis.broker_port import Headers, Out
-from services.chassis.codec import Envelope, derived
+from services.chassis.codec import Envelope, derived, derived_text
 from services.chassis.draft import Written
 from services.chassis.errors import Misconfigured, Poison
 from services.chassis.hop import Emit, Entry, Input, Outcome, Record
@@ -104,7 +104,7 @@ class Writer:
 
     def _entry_id(self, cause: UUID, n: int) -> bytes:
         name = self._entry_names[n] if n < len(self._entry_names) else f"{self._worker.hop}/entry/{n}".encode()
-        return derived(cause, name)[1]
+        return derived_text(cause, name)
 
     def _context(self, parent: TraceContext | None, origin: Origin, outcome: Outcome) -> TraceContext:
         event = origin.given.event_id

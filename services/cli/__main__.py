@@ -12,9 +12,10 @@ from typing import Annotated
 
 import typer
 
-from services.chassis.errors import EX_CONFIG, Misconfigured, VidareError
+from services.chassis.errors import EX_CONFIG, Misconfigured, Unavailable, VidareError
 from services.cli.groups import GROUPS
 from services.cli.options import Json, Sender, end
+from services.cli.wronguse import EX_USAGE, WrongUse
 
 NO = 1
 
@@ -139,6 +140,10 @@ def main() -> None:
         app(prog_name="vidare")
     except Misconfigured as error:
         _say(error, EX_CONFIG)
+    except WrongUse as error:
+        _say(error, EX_USAGE)
+    except Unavailable as error:
+        _say(f"{error.what} does not answer; start it (`vidare up`), or name another in VIDARE_KAFKA", EX_CONFIG)
     except VidareError as error:
         _say(error, NO)
     except KeyboardInterrupt:
@@ -148,7 +153,7 @@ def main() -> None:
         sys.exit(NO)
 
 
-def _say(error: VidareError, code: int) -> None:
+def _say(error: VidareError | str, code: int) -> None:
     sys.stderr.write(f"vidare: {error}\n")
     sys.exit(code)
 

@@ -13,7 +13,7 @@ RECEIVER_PORT = 8190
 RECEIVER = ROOT / "deploy" / "receiver" / "receiver.py"
 
 WHAT = {
-    "intake": "submissions: POST /v1/tips; the public form: /",
+    "intake": "submissions: POST /v1/tips and /v1/tips/batch",
     "geolocate": "one address: GET /v1/locate?ip=",
     "router": "explain a decision: POST /v1/explain",
     "notifier": "pull channel: GET /v1/referrals",

@@ -166,13 +166,14 @@ class Asking:
         """
         The one hotline of the place's country.
 
-        Chosen by the first of the tip's domains there, so that no other gets a copy.
+        Chosen by the first of the tip's domains there (candidates count only where nothing is settled), so that no
+        other gets a copy.
         """
         hotlines = place.standing.hotlines
         country = hotlines[0].country or ""
-        hosts = (p for p in self.facts.places if p.part == "host" and p.candidate == place.candidate)
-        domains = (p.domain or "" for p in hosts if p.standing.hotlines == hotlines)
-        return choose(hotlines, country, min(domains, default="")).id
+        hosts = [p for p in self.facts.places if p.part == "host" and p.standing.hotlines == hotlines]
+        settled = [p.domain or "" for p in hosts if not p.candidate]
+        return choose(hotlines, country, min(settled or [p.domain or "" for p in hosts], default="")).id
 
     def _operator(self, rule: str, place: Place | None) -> str | None:
         if place is None or place.operator is None:

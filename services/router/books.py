@@ -62,11 +62,11 @@ class Books:
             self.current = InUse(self._world_of(_digest_in(record.value)), record.offset)
         except (Misconfigured, ValueError) as error:
             self.wrong = str(error)
-            kept = self.current.world.book.digest
-            logger().warning("a rulebook is refused; the one before stays", reason=self.wrong, stays=kept)
+            kept = short(self.current.world.book.digest)
+            logger().warning("a rulebook is refused; the one before stays", reason=self.wrong, digest=kept)
         else:
             self.wrong = None
-            digest = self.current.world.book.digest
+            digest = short(self.current.world.book.digest)
             logger().info("a rulebook is in use", digest=digest, offset=record.offset)
 
     def _world_of(self, digest: str) -> World:
@@ -82,7 +82,12 @@ class Books:
 
 def published_as(digest: str) -> Path:
     """How complaints call a published rulebook."""
-    return Path(RULEBOOKS) / digest
+    return Path(RULEBOOKS) / short(digest)
+
+
+def short(digest: str) -> str:
+    """The first 12 hex digits, as logs and spans name a rulebook."""
+    return digest.removeprefix("sha256:")[:12]
 
 
 def activation(digest: str) -> bytes:

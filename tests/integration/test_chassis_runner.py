@@ -89,18 +89,24 @@ async def test_events_carry_envelope_trace_tip_and_cause() -> None:
     assert (parsed.received.topic, parsed.received.offset, parsed.service) == ("in", "0", "copy@test")
 
 
-async def test_a_strangers_headers_are_not_believed() -> None:
-    """In an inbox neither tip nor cause nor accepted-at of the sender count; an agency's trace is not continued."""
+@pytest.mark.parametrize(
+    ("inbox", "accepted", "continued"),
+    [("tips-inbox-x", b"2026-11-22T12:00:00.000Z", True), ("receipts-inbox-y", None, False)],
+)
+async def test_a_strangers_headers_are_not_believed(inbox: str, accepted: bytes | None, continued: bool) -> None:
+    """In an inbox neither tip nor cause nor accepted-at of the sender count; only a partner's trace is continued."""
     hop = ScriptHop(lambda _given, _view: Outcome(events=[Emit("out", "k", "copy/1", b"{}")], tip="t"))
     hop.untrusted = True
+    hop.source = inbox
+    sent = fed(b"x", topic=inbox, traceparent=PARENT, vidare_accepted_at=b"then", vidare_cause=b"c", vidare_tip=b"x")
     async with MemoryRun(hop, now=Clock()) as run:
-        await run.feed(fed(b"x", traceparent=PARENT, vidare_accepted_at=b"then", vidare_cause=b"c", vidare_tip=b"x"))
+        await run.feed(sent)
         await run.settle()
     headers = dict(run.records("out")[0].headers)
 
     assert (headers[h.VIDARE_TIP], headers.get(h.VIDARE_CAUSE)) == (b"t", None)
-    assert headers[h.VIDARE_ACCEPTED_AT] == b"2026-11-22T12:00:00.000Z"
-    assert not headers[h.TRACEPARENT].startswith(PARENT[:36])
+    assert headers.get(h.VIDARE_ACCEPTED_AT) == accepted
+    assert headers[h.TRACEPARENT].startswith(PARENT[:36]) == continued
 
 
 async def test_poison_is_a_dead_letter_with_its_entry_in_the_same_transaction() -> None:

@@ -149,7 +149,7 @@ def vidare(
     args: Sequence[str], env: Mapping[str, str], given: bytes | None = None
 ) -> subprocess.CompletedProcess[bytes]:
     """Run the command once, as anybody would."""
-    return subprocess.run((*COMMAND, *args), input=given, env=env, cwd=ROOT, capture_output=True, timeout=100)  # noqa: S603, PLW1510
+    return subprocess.run((*COMMAND, *args), input=given, env=env, cwd=ROOT, capture_output=True, timeout=100)  # noqa: PLW1510
 
 
 def read_cases(name: str) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from services.cli.commands.topics import Found, acls, compare, refuse_partitions
 from services.cli.demo.desk import receipts_for
 from services.cli.demo.rows import Stories, refusals, where
 from services.cli.demo.tips import TIPS, read_tips
+from services.cli.wronguse import WrongUse
 from services.custody.books import Books, State
 
 NOW = datetime(2026, 11, 22, 9, 15, tzinfo=UTC)
@@ -157,7 +158,7 @@ def test_dead_letter_topics_are_named_with_or_without_their_ending() -> None:
     """Inboxes have none: bytes that nobody has looked at are refused, never kept."""
     assert as_dead_letter_topic("tips-located") == as_dead_letter_topic("tips-located-dlq") == "tips-located-dlq"
     assert not [name for name in dead_letter_topics(4) if "inbox" in name]
-    with pytest.raises(Misconfigured, match="tips-received-dlq"):
+    with pytest.raises(WrongUse, match="tips-received-dlq"):
         as_dead_letter_topic("tips-inbox-p")
 
 

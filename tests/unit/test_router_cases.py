@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.events import DecisionRecorded
+from contracts.events import DecisionRecorded, Verdict
 from services.chassis.errors import Misconfigured
 from services.chassis.settings import Settings
 from services.cli.commands import rules
@@ -67,7 +67,7 @@ def test_check_runs_the_cases_beside_a_rulebook_of_ones_own(tmp_path: Path, caps
 def test_recorded_facts_heard_again_lead_where_the_tip_went() -> None:
     """What a decision records is enough to take it again: every kind of place, refusals and questions included."""
     room, atlas = Room(), shipped().atlas
-    tips = [
+    tips: list[list[Verdict | str]] = [
         *([country] for country in ("NL", "SE", "VN", "KP", "FI")),
         *([edge()], [unsure("NL", "FI")], [host("NL"), host("FI", domain="other.example")], []),
     ]

@@ -67,7 +67,7 @@ def onboarded(agency: str, kind: str, country: str, **more: Any) -> Agency:
         ("R25", a_tip(kind=Kind.SEXTORTION, people=(victim("NO"),)), "police-no"),
         ("R26", a_tip(hash_count=1), "interpol-iccam"),
         ("R26", a_tip(hash_count=1), "review"),
-        ("R27", a_tip(persons=[of_person("DK", AddressRole.PEER)]), "police-dk"),
+        ("R27", a_tip(persons=[of_person("DK", AddressRole.PEER)], traceable=True), "police-dk"),
         ("R30", a_tip("NL", status=AssessmentStatus.HARMFUL), "takedown-se"),
         ("R33", a_tip("NL", signals=(Signal.SELF_REPORT,), share_with_police=True), "police-se"),
         ("R33", a_tip("VN", signals=(Signal.SELF_REPORT,)), "takedown-se"),

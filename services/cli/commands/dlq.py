@@ -26,6 +26,7 @@ from services.chassis.writing import digest_of
 from services.cli import output
 from services.cli.context import load_settings, with_broker
 from services.cli.kafka_io import all_records, connected, now_ms, write
+from services.cli.wronguse import WrongUse
 
 GROUP = "vidare-dlq"
 """Its committed offset in a dead-letter topic is how far that was replayed."""
@@ -73,13 +74,13 @@ def as_dead_letter_topic(name: str) -> str:
     Return the dead-letter topic that *name*, with or without its ending, means.
 
     Raises:
-        Misconfigured: The contract has no such topic.
+        WrongUse: The contract has no such topic.
     """
     full = name if name.endswith(topics.DLQ) else name + topics.DLQ
     known = dead_letter_topics(1)
     if full not in known:
         msg = f"no dead-letter topic {full}; there are {', '.join(known)}"
-        raise Misconfigured(msg)
+        raise WrongUse(msg)
     return full
 
 

@@ -21,7 +21,7 @@ def run(  # noqa: PLR0913 - one for each option of the command
     Explain every submission of *files*; 1 if destinations differ from *expect* (ids with commas between them).
 
     Raises:
-        Misconfigured: A file cannot be read, or *partner* is nobody.
+        WrongUse: A file cannot be read, or *partner* is nobody.
     """
     from services.cli.explaining import Explainer  # noqa: PLC0415 - keeps `vidare --help` quick
 

@@ -5,6 +5,7 @@ import asyncio
 from services.chassis.settings import Settings
 from services.cli import output
 from services.cli.context import with_broker
+from services.cli.kafka_io import connected
 from services.custody.books import Balance
 
 SHOWN = 20
@@ -29,17 +30,13 @@ async def reconciled(settings: Settings) -> tuple[Balance, int]:
 
     Raises:
         Misconfigured: The mesh has no topics yet.
+        Unavailable: The broker does not answer.
     """
-    from services.chassis.kafka import KafkaBroker  # noqa: PLC0415 - keeps `vidare --help` quick
-    from services.custody.reconcile import Ledger  # noqa: PLC0415
+    from services.custody.reconcile import Ledger  # noqa: PLC0415 - keeps `vidare --help` quick
 
-    broker = KafkaBroker(settings.kafka or "")
-    await broker.start()
-    try:
+    async with connected(settings.kafka or "") as broker:
         ledger = Ledger(broker)
         return await ledger.balance(), ledger.books.unreadable
-    finally:
-        await broker.stop()
 
 
 def line_of(found: Balance) -> str:

@@ -12,13 +12,16 @@ import orjson
 from contracts.onboarding import Partner
 from contracts.topics import inbox
 from services.chassis.broker_port import Out
-from services.chassis.errors import Misconfigured
 from services.chassis.onboarding import load_partners
 from services.chassis.settings import Settings
 from services.cli import output
 from services.cli.context import load_settings, with_broker
 from services.cli.kafka_io import connected, now_ms, write
 from services.cli.progress import Advance, progress
+from services.cli.wronguse import WrongUse
+
+BOM = b"\xef\xbb\xbf"
+"""Some editors write it in front of a file."""
 
 BATCH = 500
 """Submissions in one transaction."""
@@ -48,6 +51,7 @@ class Answer:
 
 def split(name: str, data: bytes) -> Iterator[Given]:
     """Cut a file into submissions: one JSON document, an array of them, or one on each line."""
+    data = data.removeprefix(BOM)
     try:
         whole = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -88,7 +92,7 @@ def read_files(files: Sequence[str]) -> list[Given]:
     Read every file; ``-`` is standard input.
 
     Raises:
-        Misconfigured: A file cannot be read.
+        WrongUse: A file cannot be read.
     """
     made: list[Given] = []
     for name in files:
@@ -96,7 +100,7 @@ def read_files(files: Sequence[str]) -> list[Given]:
             data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
         except OSError as error:
             msg = f"{name} cannot be read: {error.strerror}"
-            raise Misconfigured(msg) from None
+            raise WrongUse(msg) from None
         made += split("stdin" if name == "-" else name, data)
     return made
 
@@ -106,12 +110,12 @@ def partner_named(settings: Settings, name: str) -> Partner:
     Find the partner *name*.
 
     Raises:
-        Misconfigured: Nobody is onboarded under this id; names those who are.
+        WrongUse: Nobody is onboarded under this id; names those who are.
     """
     partners = load_partners(settings)
     if name not in partners:
         msg = f"no partner {name!r} in {settings.partners_file}; there are {', '.join(sorted(partners))}"
-        raise Misconfigured(msg)
+        raise WrongUse(msg)
     return partners[name]
 
 

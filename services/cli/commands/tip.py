@@ -10,6 +10,7 @@ from services.chassis.localtraces import LocalSpan, spans_of, traces_linked_to
 from services.chassis.settings import Settings
 from services.cli import output
 from services.cli.context import with_broker
+from services.cli.kafka_io import connected
 from services.custody.tipview import TipView
 
 NO_SUCH_TIP = 1
@@ -44,15 +45,10 @@ def tip_command(settings: Settings, tip_id: str, *, json: bool = False) -> int:
 
 async def viewed(settings: Settings, tip: str) -> TipView | None:
     """Read what the mesh that *settings* name holds about *tip*."""
-    from services.chassis.kafka import KafkaBroker  # noqa: PLC0415 - keeps `vidare --help` quick
-    from services.custody.tipview import view_tip  # noqa: PLC0415
+    from services.custody.tipview import view_tip  # noqa: PLC0415 - keeps `vidare --help` quick
 
-    broker = KafkaBroker(settings.kafka or "")
-    await broker.start()
-    try:
+    async with connected(settings.kafka or "") as broker:
         return await view_tip(broker, tip)
-    finally:
-        await broker.stop()
 
 
 def traces_of(settings: Settings, found: TipView) -> dict[str, list[LocalSpan]]:

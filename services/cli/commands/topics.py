@@ -1,11 +1,12 @@
 """``vidare topics apply|check``: the topics of the contract against those of the broker, and who may touch them."""
 
 import asyncio
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from contracts.topics import Topic, all_topics
+from contracts.topics import RECEIVED, Topic, all_topics
 from services.chassis.errors import Misconfigured
 from services.chassis.onboarding import load_agencies, load_partners
 from services.chassis.settings import Settings
@@ -130,6 +131,22 @@ async def check_topics(settings: Settings) -> list[Difference]:
         return compare(topics, await _describe(admin, topics))
 
 
+async def adopting(settings: Settings, environment: Mapping[str, str] = os.environ) -> Settings:
+    """
+    Return *settings* with the number of partitions that the mesh already has, unless somebody chose one.
+
+    On a small machine ``vidare up`` takes fewer than the default; a later look at the topics must not quarrel with it.
+    """
+    default = type(settings).model_fields["partitions"].default
+    if "VIDARE_PARTITIONS" in environment or settings.partitions != default:
+        return settings
+    from services.chassis.kafka_admin import Admin  # noqa: PLC0415 - keeps `vidare --help` quick
+
+    async with Admin(settings.kafka or "") as admin:
+        found = await admin.describe([RECEIVED])
+    return settings.model_copy(update={"partitions": found[RECEIVED][0]}) if RECEIVED in found else settings
+
+
 async def _describe(admin: "Admin", topics: Sequence[Topic]) -> dict[str, Found]:
     described = await admin.describe([topic.name for topic in topics])
     return {name: Found(partitions, config) for name, (partitions, config) in described.items()}
@@ -137,7 +154,7 @@ async def _describe(admin: "Admin", topics: Sequence[Topic]) -> dict[str, Found]
 
 def apply(*, json: bool = False) -> int:
     """Create the topics of the contract, set what differs, print who may touch them."""
-    settings = with_broker(load_settings())
+    settings = asyncio.run(adopting(with_broker(load_settings())))
     done = asyncio.run(apply_topics(settings))
     _answer(settings, done, "done", json=json)
     return 0
@@ -145,7 +162,7 @@ def apply(*, json: bool = False) -> int:
 
 def check(*, json: bool = False) -> int:
     """Compare the broker with the contract; 1 if it differs."""
-    settings = with_broker(load_settings())
+    settings = asyncio.run(adopting(with_broker(load_settings())))
     found = asyncio.run(check_topics(settings))
     _answer(settings, found, "differs", json=json)
     return 1 if found else 0
