@@ -13,12 +13,11 @@ from contracts.events import DecisionRecorded
 from contracts.onboarding import Partner
 from services.router.asking import BY_PERSON, REVIEW
 from services.router.atlas import Atlas
+from services.router.decision import BY_NO_RULE
 from services.router.facts import History
 from services.router.rehear import Answer, ask, facts_from
 from services.router.rulebook import Rulebook
 
-BY_NO_BOOK = ("withdrawn", "closed_by_person", "test")
-"""Ends of a tip that no rulebook decides."""
 EXAMPLES = 3
 
 
@@ -46,7 +45,7 @@ class Judge:
 
     def change(self, decided: DecisionRecorded) -> Change | None:
         """What the new book changes, or None."""
-        if decided.px in BY_NO_BOOK:
+        if decided.px in BY_NO_RULE:
             return None
         partner = self.partners.get(decided.partner)
         history = _history(decided, decided=False)

@@ -29,37 +29,57 @@ class InUse:
     offset: int | None = None
 
 
-class Books:
-    """Every published rulebook of this process's view, and the one in use; other threads only read `current`."""
+class Published:
+    """Every rulebook that the topic holds, by its digest."""
 
-    def __init__(self, world: World) -> None:
-        self.current = InUse(world)
-        self.wrong: str | None = None
-        """Why the book that was activated last is not in use."""
+    def __init__(self) -> None:
+        self.active: Record | None = None
+        """The last activation."""
         self._texts: dict[str, bytes] = {}
 
-    def apply(self, records: Sequence[Record]) -> None:
-        """Take in records of the topic, in their order; only the last activation among them is carried out."""
-        last: Record | None = None
+    def take(self, records: Iterable[Record]) -> None:
+        """Take in records of the topic, in their order."""
         for record in records:
             if record.key == ACTIVE.encode():
-                last = record
+                self.active = record
             elif record.key is not None and record.value is not None:
                 self._texts[record.key.decode("utf-8", "replace")] = record.value
-        if last is not None:
-            self._activate(last)
 
     def named(self, digest: str) -> Rulebook | None:
-        """The published book *digest*, or None."""
+        """
+        The book *digest*, or None where it was never published.
+
+        Raises:
+            Misconfigured: It cannot be loaded.
+            ValueError: It is no text.
+        """
         text = self._texts.get(digest)
         if text is None:
             return None
         book = parse_rulebook(text.decode(), published_as(digest))
         return book if book.digest == digest else None
 
+
+class Books:
+    """The rulebook in use, as the topic tells; other threads only read `current`."""
+
+    def __init__(self, world: World) -> None:
+        self.current = InUse(world)
+        self.published = Published()
+        self.wrong: str | None = None
+        """Why the book that was activated last is not in use."""
+
+    def apply(self, records: Sequence[Record]) -> None:
+        """Take in records of the topic; of several activations only the last is carried out."""
+        before = self.published.active
+        self.published.take(records)
+        last = self.published.active
+        if last is not None and last is not before:
+            self._activate(last)
+
     def _activate(self, record: Record) -> None:
         try:
-            self.current = InUse(self._world_of(_digest_in(record.value)), record.offset)
+            self.current = InUse(self._world_of(digest_in(record.value)), record.offset)
         except (Misconfigured, ValueError) as error:
             self.wrong = str(error)
             kept = short(self.current.world.book.digest)
@@ -73,7 +93,7 @@ class Books:
         world = self.current.world
         if digest == world.book.digest:
             return world
-        book = self.named(digest)
+        book = self.published.named(digest)
         if book is None:
             raise Misconfigured(f"{published_as(digest)}: no rulebook with this digest lies in topic {RULEBOOKS}")
         prove(book, world.atlas)
@@ -101,11 +121,18 @@ def active_of(records: Iterable[Record]) -> str | None:
     for record in records:
         if record.key == ACTIVE.encode():
             with suppress(Misconfigured, ValueError):
-                found = _digest_in(record.value)
+                found = digest_in(record.value)
     return found
 
 
-def _digest_in(value: bytes | None) -> str:
+def digest_in(value: bytes | None) -> str:
+    """
+    The digest that an activation names.
+
+    Raises:
+        Misconfigured: It names none.
+        ValueError: It is no JSON.
+    """
     data = orjson.loads(value or b"null")
     digest = data.get("digest") if isinstance(data, dict) else None
     if not isinstance(digest, str):

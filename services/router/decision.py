@@ -26,6 +26,9 @@ from services.triage import Triage, triage
 ROUTINE = (Priority.P3, Priority.P4)
 HOME_ONLY = "home-only"
 
+BY_NO_RULE = ("withdrawn", "closed_by_person", "test")
+"""Ends of a tip that no rule decides."""
+
 
 @dataclass(frozen=True, slots=True)
 class World:

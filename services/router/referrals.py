@@ -126,10 +126,9 @@ class Words:
             }
         )
 
-    def asked(self, reasons: Sequence[str]) -> bytes:
+    def asked(self, reasons: Sequence[str], level: Priority) -> bytes:
         """``review/1``: what a person must decide."""
         tip = self.located.received
-        level = next(to.priority for to in self.decision.destinations if to.id == REVIEW)
         return orjson.dumps(
             {
                 "schema": "review/1",

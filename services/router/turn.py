@@ -5,7 +5,7 @@ Records, answers, timers and people all end here, so that a decision looks the
 same whatever caused it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,11 +16,12 @@ from contracts.vocabulary import EntryKind, Priority
 from services.chassis.hop import Emit, Entry, Outcome, Timer
 from services.router import later, regions
 from services.router.asking import REVIEW
-from services.router.decision import Decision, Destination, World, route
+from services.router.decision import BY_NO_RULE, Decision, Destination, World, route
 from services.router.facts import History
 from services.router.groups import several_sources
 from services.router.referrals import Step, Words, review_id
 from services.router.rows import GroupRow, Shelf, TipRow, history_of, remember
+from services.router.sampling import QA_SAMPLE, sampled
 from services.router.versions import Cause, Plan, Planner
 
 FORGET_AFTER = timedelta(days=90)
@@ -49,7 +50,7 @@ class Turn:
         plan = Planner(words, row, group, self.shelf, cause).make(decision, silent)
         decision = self._share_out(decision, plan, row)
         words.decision = decision
-        self._ask_person(words, decision, row)
+        self._ask_person(words, row, cause)
         self._write(words, plan, row, cause)
         later.plan(self, words, decision, row, group)
         self._clocks(decision, plan, row, group)
@@ -106,14 +107,20 @@ class Turn:
         plan.steps[at] = replace(plan.steps[at], destination=placed(plan.steps[at].destination))
         return replace(decision, destinations=tuple(map(placed, decision.destinations)))
 
-    def _ask_person(self, words: Words, decision: Decision, row: TipRow) -> None:
-        tip = words.located.received
-        asked = next((to for to in decision.destinations if to.id == REVIEW), None)
+    def _ask_person(self, words: Words, row: TipRow, cause: Cause) -> None:
+        """Ask where the decision asks for a person, and of one in twenty tips that rules closed."""
+        tip, px = words.located.received, words.decision.px
+        asked = next((to for to in words.decision.destinations if to.id == REVIEW), None)
+        fresh = cause in (Cause.NEW, Cause.REVISION)
+        row.review = None
         if asked is not None:
-            self._event(words, topics.REVIEWS, "review/1", words.asked(asked.rules))
-            row.review = str(review_id(tip.tip_id, row.version))
-        else:
-            row.review = None
+            self._ask(words, row, asked.rules, asked.priority)
+        elif fresh and px is not None and px not in BY_NO_RULE and sampled(tip.tip_id):
+            self._ask(words, row, (QA_SAMPLE,), Priority.P4)
+
+    def _ask(self, words: Words, row: TipRow, reasons: Sequence[str], level: Priority) -> None:
+        self._event(words, topics.REVIEWS, "review/1", words.asked(reasons, level))
+        row.review = str(review_id(words.located.received.tip_id, row.version))
 
     def _write(self, words: Words, plan: Plan, row: TipRow, cause: Cause) -> None:
         """Referrals, the recorded decision, the sender's status and the custody entry."""
@@ -133,7 +140,8 @@ class Turn:
         row.told = {
             "version": row.version,
             "px": decision.px,
-            "review": row.review is not None,
+            # A sampled tip has ended, whatever the sample finds.
+            "review": row.review is not None and decision.px is None,
             "sighting": bool(plan.sightings),
         }
         referrals = [str(step.referral) for step in plan.steps]

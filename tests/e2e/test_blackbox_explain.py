@@ -234,8 +234,8 @@ def test_bad_configuration_ends_with_78(
     assert not file or str(path) in done.stderr.decode()
 
 
-def test_wrong_use_ends_with_2_and_unknown_names_with_78(worlds: dict[str, dict[str, str]]) -> None:
-    """No sender is wrong use; a sender or file that is not there is bad configuration."""
+def test_wrong_use_ends_with_2(worlds: dict[str, dict[str, str]]) -> None:
+    """No sender, a sender that is not there and a file that is not there are wrong use."""
     assert vidare(["explain", "-"], worlds["se"], b"").returncode == 2
-    assert vidare(["explain", "-", "--as", "nobody"], worlds["se"], b"").returncode == 78
-    assert vidare(["explain", "/nowhere.jsonl", "--as", "ecpat-se"], worlds["se"]).returncode == 78
+    assert vidare(["explain", "-", "--as", "nobody"], worlds["se"], b"").returncode == 2
+    assert vidare(["explain", "/nowhere.jsonl", "--as", "ecpat-se"], worlds["se"]).returncode == 2

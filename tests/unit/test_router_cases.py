@@ -67,9 +67,12 @@ def test_check_runs_the_cases_beside_a_rulebook_of_ones_own(tmp_path: Path, caps
 def test_recorded_facts_heard_again_lead_where_the_tip_went() -> None:
     """What a decision records is enough to take it again: every kind of place, refusals and questions included."""
     room, atlas = Room(), shipped().atlas
-    tips: list[list[Verdict | str]] = [
-        *([country] for country in ("NL", "SE", "VN", "KP", "FI")),
-        *([edge()], [unsure("NL", "FI")], [host("NL"), host("FI", domain="other.example")], []),
+    tips: list[list[Verdict]] = [
+        *([host(country)] for country in ("NL", "SE", "VN", "KP", "FI")),
+        [edge()],
+        [unsure("NL", "FI")],
+        [host("NL"), host("FI", domain="other.example")],
+        [],
     ]
     for number, hosts in enumerate(tips):
         for people in ((), (victim("SE"), suspect("DK"))):

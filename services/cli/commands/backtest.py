@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from services.cli.context import with_broker
 from services.cli.kafka_io import all_records, connected
 from services.cli.progress import Advance, progress
 from services.router.backtest import Judge, Tally
-from services.router.books import Books
+from services.router.books import Published, active_of
 from services.router.decision import World
 from services.router.rulebook import Rulebook, load_rulebook
 from services.router.world import load_world
@@ -73,9 +74,9 @@ async def how_many(broker: Broker) -> int:
 
 async def compared(broker: Broker, world: World, new: Rulebook, begin: datetime, advance: Advance) -> Tally:
     """Hear *new* on every decision since *begin*, beside the book that took it."""
-    books = Books(world)
-    books.apply([record async for record in all_records(broker, RULEBOOKS)])
-    judge = Judge(new, _finder(books, world), world.atlas, world.partners)
+    published = Published()
+    published.take([record async for record in all_records(broker, RULEBOOKS)])
+    judge = Judge(new, _finder(published, world), world.atlas, world.partners)
     tally = Tally()
     async for decided in _decisions(broker, advance):
         if decided.decided_at >= begin:
@@ -90,24 +91,30 @@ async def _decisions(broker: Broker, advance: Advance) -> AsyncIterator[Decision
             yield DecisionRecorded.model_validate_json(record.value)
 
 
-def _finder(books: Books, world: World) -> Callable[[str], Rulebook]:
-    """The book of a digest: a published one, the file's; else the one in force stands for it."""
-    known: dict[str, Rulebook] = {world.book.digest: world.book}
+def _finder(published: Published, world: World) -> Callable[[str], Rulebook]:
+    """The book of a digest: a published one, or a file's; else the one in force stands for it."""
     shipped = load_rulebook(Settings(rulebook=None).rulebook_file)
-    known.setdefault(shipped.digest, shipped)
+    known = {shipped.digest: shipped, world.book.digest: world.book}
+
+    def load(digest: str) -> Rulebook | None:
+        with suppress(Misconfigured, ValueError):
+            return published.named(digest)
+        return None
+
+    active = active_of([published.active]) if published.active else None
+    in_force = (load(active) if active else None) or world.book
 
     def find(digest: str) -> Rulebook:
         if digest not in known:
-            known[digest] = books.named(digest) or books.current.world.book
+            known[digest] = load(digest) or in_force
         return known[digest]
 
     return find
 
 
 def _in_words(tally: Tally) -> None:
-    told: Mapping[str, object] = tally.by_rule
     output.line(f"{tally.changed} of {tally.decisions} decisions would differ")
-    if not told:
+    if not tally.by_rule:
         return
     output.table(("rule", "decisions"), sorted(tally.by_rule.items()))
     for rule, some in sorted(tally.examples.items()):
