@@ -12,6 +12,7 @@ case "${1:-}" in
   long)
     steps=(integration e2e chaos)
     export VIDARE_LONG=on VIDARE_TEST_TIPS="${VIDARE_TEST_TIPS:-20000}"
+    export VIDARE_CHAOS_RECORDS="${VIDARE_CHAOS_RECORDS:-3000}" VIDARE_CHAOS_HOP_FAULTS="${VIDARE_CHAOS_HOP_FAULTS:-30}"
     export VIDARE_CHAOS_TIPS="${VIDARE_CHAOS_TIPS:-20000}" VIDARE_CHAOS_FAULTS="${VIDARE_CHAOS_FAULTS:-300}"
     ;;
   *) steps=("$@") ;;

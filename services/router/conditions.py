@@ -72,6 +72,19 @@ def every(conditions: Sequence[Condition]) -> Test:
     return test
 
 
+def either(conditions: Sequence[Condition]) -> Test:
+    """A test that one of *conditions* passes."""
+    tests = tuple(condition.test for condition in conditions)
+
+    def test(facts: Facts, place: Place | None, fired: Fired) -> bool:
+        for one in tests:  # noqa: SIM110 - a generator costs twice the time on the hot path
+            if one(facts, place, fired):
+                return True
+        return False
+
+    return test
+
+
 def _comparison(data: dict[str, Any], per: str) -> Condition:
     name = data["fact"]
     known = fact(name, per) if isinstance(name, str) else None
@@ -139,9 +152,7 @@ def _several(word: str, inner: Any, per: str) -> Condition:  # noqa: ANN401
     if not (isinstance(inner, list) and inner):
         raise Wrong(f"{word} needs a list of conditions")
     parts = [parse(one, per) for one in inner]
-    tests = tuple(part.test for part in parts)
-    either: Test = lambda facts, place, fired: any(one(facts, place, fired) for one in tests)  # noqa: E731
-    test = every(parts) if word == "all" else either
+    test = every(parts) if word == "all" else either(parts)
     return Condition(
         f"{word}({'; '.join(part.text for part in parts)})",
         frozenset().union(*(part.reads for part in parts)),

@@ -73,16 +73,19 @@ def _matches(asking: Asking, row: Row) -> tuple[list[Place | None], str | None]:
     """Places for which a row matches (None: the tip itself), else what failed first."""
     facts, fired = asking.facts, asking.fired
     if row.per == "tip":
-        condition = row.first_failed(facts, None, fired)
-        return ([None], None) if condition is None else ([], condition.text)
+        for one in row.when:
+            if not one.test(facts, None, fired):
+                return [], one.text
+        return [None], None
     matched: list[Place | None] = []
     failed: str | None = None
     for place in asking.parts[row.per]:
-        condition = row.first_failed(facts, place, fired)
-        if condition is None:
-            matched.append(place)
+        for one in row.when:
+            if not one.test(facts, place, fired):
+                failed = failed or one.text
+                break
         else:
-            failed = failed or condition.text
+            matched.append(place)
     return matched, failed
 
 

@@ -72,7 +72,18 @@ def main() -> None:
         try:
             kafka = ("--kafka", broker.bootstrap)
             records = ("--records", "10000" if quick else "60000", "--rounds", "1" if quick else "3")
-            measure("hop_bench", *records, *kafka, "--sink", collector, "ours", "ours-spans-off", "bare", *peers)
+            measure(
+                "hop_bench",
+                "--delete-topics",
+                *records,
+                *kafka,
+                "--sink",
+                collector,
+                "ours",
+                "ours-spans-off",
+                "bare",
+                *peers,
+            )
             measure("geolocate_bench")
             measure("latency_bench", *kafka, "--rate", "50", "--seconds", "5" if quick else "30")
             backlog = ("--backlog", "5000" if quick else "100000", "--rate", "1", "--seconds", "5" if quick else "30")

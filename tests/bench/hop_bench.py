@@ -1,7 +1,7 @@
 """
 One hop (geolocate), everything on, beside other systems doing the same work on the same records, in one run.
 
-    python -m tests.bench.hop_bench --records 40000 --rounds 3 ours ours-spans-off bare streams bento faststream
+    python -m tests.bench.hop_bench --delete-topics --records 40000 --rounds 3 ours ours-spans-off bare streams bento faststream
 
 Records per second are counted between the first and the last append of the output topic; CPU is the process's own
 after the first records came out (start-up left out for all alike). Compare ratios within a run, not across runs.
@@ -233,8 +233,13 @@ def main() -> None:
     parser.add_argument("--kafka", default=os.environ.get("VIDARE_KAFKA"))
     parser.add_argument("--sink", default="http://127.0.0.1:4999")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--delete-topics", action="store_true", help="the broker is mine: every topic of the mesh on it may be deleted"
+    )
     parser.add_argument("systems", nargs="+")
     given = parser.parse_args()
+    if not given.delete_topics:
+        parser.error("each run begins with fresh topics: give a broker of your own and say --delete-topics")
     bench = Bench(given.kafka, given.records, given.sink)
     found: dict[str, list[Figures]] = {name: [] for name in given.systems}
     for number in range(given.rounds):

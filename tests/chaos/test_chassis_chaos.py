@@ -24,8 +24,8 @@ from tests.chaos.workers import LIMIT
 from tests.support.crowd import Crowd
 from tests.support.oracle import Reader, Seen, doubled, publish
 
-RECORDS = int(os.environ.get("VIDARE_CHAOS_RECORDS", "3000"))
-FAULTS = int(os.environ.get("VIDARE_CHAOS_HOP_FAULTS", "30"))
+RECORDS = int(os.environ.get("VIDARE_CHAOS_RECORDS", "1000"))
+FAULTS = int(os.environ.get("VIDARE_CHAOS_HOP_FAULTS", "9"))
 SEED = int(os.environ.get("VIDARE_CHAOS_SEED", "20261122"))
 PARTITIONS = 4
 FROZEN_S = 8.0

@@ -1,5 +1,6 @@
 """One in twenty of the tips that rules closed is looked at by a person, always the same ones."""
 
+from typing import Any
 from uuid import UUID, uuid5
 
 from contracts.vocabulary import AssessmentStatus
@@ -12,9 +13,9 @@ IN = next(tip for tip in TIPS if sampled(tip))
 OUT = next(tip for tip in TIPS if not sampled(tip))
 
 
-def closed(room: Room, tip: UUID, **more: object) -> list[dict[str, object]]:
+def closed(room: Room, tip: UUID, **more: Any) -> list[dict[str, Any]]:
     """Decide a tip about legal content; return the questions to a person."""
-    facts = {"status": AssessmentStatus.NOT_ILLEGAL, "signals": ()} | more
+    facts: dict[str, Any] = {"status": AssessmentStatus.NOT_ILLEGAL, "signals": ()} | more
     room.locate(a_tip("NL", tip_id=tip, **facts))
     return room.bodies("reviews")
 
