@@ -1,7 +1,7 @@
 """
 One hop (geolocate), everything on, beside other systems doing the same work on the same records, in one run.
 
-    python -m tests.bench.hop_bench --delete-topics --records 40000 --rounds 3 ours ours-spans-off bare streams bento faststream
+    python -m tests.bench.hop_bench --delete-topics --records 40000 --rounds 3 ours ours-spans-off bare streams bento
 
 Records per second are counted between the first and the last append of the output topic; CPU is the process's own
 after the first records came out (start-up left out for all alike). Compare ratios within a run, not across runs.
