@@ -82,8 +82,9 @@ class Gauges:
 
     async def _timestamp(self, spot: Spot, worked: int) -> float:
         """When the record at *worked* or the next one was written, as it says itself; now where there is none."""
-        end = (await self._runner.broker.spans([spot]))[spot].end
-        reading = self._runner.broker.read_to(spot, worked, end)
+        span = (await self._runner.broker.spans([spot]))[spot]
+        # The task worked on meanwhile, and consumed records of an inbox are deleted: begin at what is there.
+        reading = self._runner.broker.read_to(spot, max(worked, span.begin), span.end)
         try:
             async for records in reading:
                 if records:

@@ -5,6 +5,8 @@ Nothing of the services is imported here: what they see is what anybody sees.
 """
 
 import json
+import os
+import signal
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -29,7 +31,7 @@ OTHER_TOKEN = "a token of somebody else"
 WITHIN_S = 30.0
 DECIDED = ("accepted", "refused")
 
-Headers = list[tuple[str, bytes | None]]
+Headers = list[tuple[str, str | bytes | None]]
 
 
 def digest(data: bytes) -> str:
@@ -59,7 +61,9 @@ class Stranger:
         address = {"ip": "192.0.2.7", "role": "hosting", "country": country, "country_by": "analyst"}
         return self.tip(addresses=[address], assessment={"status": "baseline"}, **changed)
 
-    def publish(self, *values: bytes | dict[str, Any] | None, topic: str = INBOX, headers: Headers | None = None) -> None:
+    def publish(
+        self, *values: bytes | dict[str, Any] | None, topic: str = INBOX, headers: Headers | None = None
+    ) -> None:
         """Publish *values* in order."""
         for value in values:
             data = json.dumps(value).encode() if isinstance(value, dict) else value
@@ -106,17 +110,29 @@ class Stranger:
         finally:
             consumer.close()
 
-    def until_ready(self) -> None:
-        """Wait for the door."""
+    def until_ready(self, status: int = 200) -> httpx.Response:
+        """Wait until the door answers ``/ready`` with *status*."""
         end = time.monotonic() + WITHIN_S
         while time.monotonic() < end:
             try:
-                if self.http.get("/ready").status_code == 200:
-                    return
+                answer = self.http.get("/ready")
             except httpx.HTTPError:
-                pass
+                answer = None
+            if answer is not None and answer.status_code == status:
+                return answer
             time.sleep(0.1)
-        raise AssertionError("the door is not ready")
+        raise AssertionError(f"the door never answered {status}")
+
+    @contextmanager
+    def silent_broker(self) -> Iterator[None]:
+        """Freeze the broker for the length of the block."""
+        pid = self.broker.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager
