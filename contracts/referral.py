@@ -147,7 +147,13 @@ class TipStatus(Frozen):
     tip_id: UUID | None = None
     revision: int | None = None
     repeated: bool = False
+    reason: RefusalReason | None = None
+    pointer: str | None = None
+    """Of a refusal: JSON pointer of the field at fault; None where the whole record is."""
+    digest: str | None = None
+    size: int | None = None
     refusal: StatusRefusal | None = None
+    """The same once more, in the form that ``vidare explain`` gives a refusal."""
     priority: Priority | None = None
     destinations: tuple[str, ...] = ()
     """Kinds of destinations: police, hotline, interpol, europol, provider, takedown, crawler, review."""

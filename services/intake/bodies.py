@@ -14,7 +14,11 @@ PATIENCE_S = 30.0
 """For a whole submission; the slowest line that can report takes a few seconds for 256 KiB."""
 
 DRAINED_BYTES = 32 * 1024 * 1024
-"""Read and dropped of a body that is too large: who is cut off while it still sends never sees the refusal."""
+"""
+Read and dropped of a body whose declared length is too large: who is cut off while still sending never sees why.
+
+A body that declares no length may have no end: it is cut where it becomes too large.
+"""
 
 UNSAID = ("", "application/x-www-form-urlencoded")
 """A caller that named no type: `curl -d` fills in the second by itself. The body must be JSON all the same."""
@@ -47,11 +51,12 @@ async def read_body(request: Request) -> bytes:
         Problem: 413, or 408 for one that comes too slowly.
     """
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > DRAINED_BYTES:
+    most = int(declared) if declared.isdigit() else MAX_SUBMISSION_BYTES
+    if most > DRAINED_BYTES:
         raise too_large()
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return await _read(request)
+            return await _read(request, most)
     except TimeoutError:
         detail = f"the body did not arrive within {PATIENCE_S:.0f} s"
         code = RefusalReason.NOT_JSON.value
@@ -64,13 +69,13 @@ def too_large() -> Problem:
     return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason.value, DETAILS[reason], {"Connection": "close"})
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, most: int) -> bytes:
     read, size = bytearray(), 0
     async for chunk in request.stream():
         size += len(chunk)
         if size <= MAX_SUBMISSION_BYTES:
             read += chunk
-        elif size > DRAINED_BYTES:
+        elif size > most:
             break
     if size > MAX_SUBMISSION_BYTES:
         raise too_large()

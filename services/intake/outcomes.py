@@ -67,7 +67,14 @@ def repeated_outcome(case: Case, asked: Asked, taken: Taken, accepted: Accepted)
 def refused_outcome(case: Case, refused: Refused, tip: UUID | None = None) -> Outcome:
     """A reasoned no: its status names reason, place, digest and size, never the bytes."""
     told = StatusRefusal(reason=refused.reason, pointer=refused.pointer, digest=refused.digest, size=refused.size)
-    status = TipStatus(status=StatusWord.REFUSED, reference=refused.reference, tip_id=tip, refusal=told, at=case.now)
+    status = TipStatus(
+        status=StatusWord.REFUSED,
+        reference=refused.reference,
+        tip_id=tip,
+        **told.model_dump(),
+        refusal=told,
+        at=case.now,
+    )
     return Outcome(
         events=[_status(case.partner, refused.reference or "", status)],
         entries=[

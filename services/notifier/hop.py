@@ -129,7 +129,7 @@ class NotifierHop:
             earlier = draft.row(agency.id, event.replaces)
             if earlier is not None:
                 apply(draft, earlier, decision.superseded(earlier, event.action, draft.now))
-        document = render(event, agency, proof=f"{self._proofs}/v1/tips/{event.tip_id}/bundle")
+        document = render(event, agency, proof=f"{self._proofs}/v1/tips/{event.tip_id}")
         row = begin(event, agency, draft.now, document=document, came=came)
         if row.push is not Push.NONE:
             draft.put(document_key(agency.id, row.referral_id), document)

@@ -90,6 +90,7 @@ def _record(said: tuple[str, str, str, str | None, str, str]) -> str:
     if pushed:
         lines.append(f'webhook = {{ url = "{WEBHOOK}{agency}", secret = "{SECRET}", timeout_s = 15 }}')
     lines.append("topic = {}")
+    lines.append(f'token = "env:VIDARE_TOKEN_{agency.upper().replace("-", "_")}"')
     if agency == f"police-{HOME.lower()}":
         lines += ["regions = [", *(f'  {{ name = "{region}", weight = {weight} }},' for region, weight in REGIONS), "]"]
     return "\n".join([*lines, ""])

@@ -1,5 +1,6 @@
 """``vidare up``: broker and services on this machine, until somebody ends it."""
 
+from services.chassis.onboarding import load_partners
 from services.chassis.settings import Settings
 from services.cli import output
 from services.cli.context import load_settings
@@ -40,12 +41,14 @@ def _greet(mesh: Mesh, *, json: bool) -> None:
 
 
 def _tokens(mesh: Mesh, settings: Settings) -> None:
-    tokens = {name: token for name, token in read_secrets(settings.home).items() if name.startswith("VIDARE_TOKEN_")}
+    secrets = read_secrets(settings.home)
+    names = {partner: f"VIDARE_TOKEN_{partner.upper().replace('-', '_')}" for partner in load_partners(settings)}
+    tokens = {partner: secrets[name] for partner, name in names.items() if name in secrets}
     if not tokens:
         return
-    output.line(f"tokens    of the demo partners, also in {settings.home / FILE}:")
-    for name, token in sorted(tokens.items()):
-        output.line(f"          {name.removeprefix('VIDARE_TOKEN_').lower().replace('_', '-'):14} {token}")
+    output.line(f"tokens    of the demo partners; those of the demo agencies are in {settings.home / FILE}:")
+    for partner, token in sorted(tokens.items()):
+        output.line(f"          {partner:14} {token}")
     body = """'{"reference": "E-1", "kind": "csam", "urls": ["https://host.example/a"]}'"""
     address = f"http://127.0.0.1:{mesh.port_of('intake-door')}"
     output.line(f"try       curl -H 'Authorization: Bearer <token>' {address}/v1/tips -d {body}")
