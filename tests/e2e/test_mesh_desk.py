@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services.cli.broker import LocalBroker
 from services.cli.broker.wire import wait_until
 from services.router.books import short
 from services.router.rulebook import load_rulebook
@@ -19,11 +20,10 @@ RUN = uuid.uuid4().hex[:8]
 HOTLINE = "referrals-agency-hotline-nl"
 
 
-@pytest.fixture(scope="module")
-def mesh(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessMesh]:
-    """Every hop once, on the real broker."""
-    home: Path = tmp_path_factory.mktemp("desk")
-    mesh = ProcessMesh(kafka, home)
+@pytest.fixture
+def mesh(kafka_broker: LocalBroker, tmp_path: Path) -> Iterator[ProcessMesh]:
+    """Every hop once, on a real broker of its own."""
+    mesh = ProcessMesh(kafka_broker.bootstrap, tmp_path / "desk")
     mesh.start()
     yield mesh
     mesh.stop()
