@@ -24,7 +24,7 @@ def add_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_parameters)
 
 
-def problem_answer(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+def problem_answer(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """A problem document."""
     title = code.replace("_", " ")
     body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}

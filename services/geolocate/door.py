@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from ipaddress import ip_address
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from services.chassis.callers import from_this_machine
 from services.chassis.doormetrics import DoorMetrics
 from services.chassis.errors import Unavailable
 from services.chassis.metrics import CONTENT_TYPE
-from services.chassis.problems import add_problems
+from services.chassis.problems import add_problems, problem_answer
 from services.chassis.tracing import DoorTracing
 from services.geolocate.geodata import Geodata
 from services.geolocate.lookup import locate_address, locate_url
@@ -27,7 +27,6 @@ CREDIT = {"Link": '<https://db-ip.com/>; rel="license"; title="IP Geolocation by
 """What the licence of one source asks of those who show its results."""
 
 _LONGEST = 32_768
-_PROBLEM = "application/problem+json"
 
 
 def today_utc() -> date:
@@ -57,18 +56,18 @@ def door(
 
 
 def _refused(request: Request, ip: str | None, url: str | None) -> Response | None:
-    if not _from_this_machine(request):
-        return problem(403, "not_permitted", "operators on this machine only")
+    if not from_this_machine(request):
+        return problem_answer(403, "not_permitted", "operators on this machine only")
     if (ip is None) == (url is None):
-        return problem(422, "invalid_field", "ask with exactly one of ip= and url=")
+        return problem_answer(422, "invalid_field", "ask with exactly one of ip= and url=")
     if len(ip or url or "") > _LONGEST:
-        return problem(422, "invalid_field", f"longer than {_LONGEST} characters")
+        return problem_answer(422, "invalid_field", f"longer than {_LONGEST} characters")
     return None
 
 
 def _located(geodata: Geodata, ip: str | None, url: str | None, today: date, resolver: Resolver | None) -> Response:
     if not geodata.ready:
-        return problem(503, "unavailable", "no database is open", {"Retry-After": "5"})
+        return problem_answer(503, "unavailable", "no database is open", {"Retry-After": "5"})
     try:
         found: dict[str, Any] = (
             locate_address(geodata, ip, today=today)
@@ -76,7 +75,7 @@ def _located(geodata: Geodata, ip: str | None, url: str | None, today: date, res
             else locate_url(geodata, url or "", today=today, resolver=resolver)
         )
     except Unavailable:
-        return problem(503, "unavailable", "the name is being resolved", {"Retry-After": "1"})
+        return problem_answer(503, "unavailable", "the name is being resolved", {"Retry-After": "1"})
     return JSONResponse(found, headers=CREDIT)
 
 
@@ -96,16 +95,3 @@ def _health(app: FastAPI, geodata: Geodata, tracing: DoorTracing, today: Callabl
     def metrics() -> Response:
         """Give the metrics in Prometheus text."""
         return Response(tracing.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
-
-
-def _from_this_machine(request: Request) -> bool:
-    try:
-        return request.client is not None and ip_address(request.client.host).is_loopback
-    except ValueError:
-        return request.client is not None and request.client.host == "testclient"
-
-
-def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """Answer with a problem document (RFC 9457); it never repeats what was asked."""
-    body = {"type": "about:blank", "status": status, "title": code.replace("_", " "), "code": code, "detail": detail}
-    return JSONResponse(body, status_code=status, headers=headers, media_type=_PROBLEM)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Any
 
 import orjson
@@ -13,10 +12,11 @@ from pydantic import ValidationError
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from contracts.events import TipLocated
+from services.chassis.callers import from_this_machine
 from services.chassis.doormetrics import DoorMetrics
 from services.chassis.errors import Unavailable
 from services.chassis.metrics import CONTENT_TYPE
-from services.chassis.problems import add_problems
+from services.chassis.problems import add_problems, problem_answer
 from services.chassis.tracing import DoorTracing
 from services.router.decision import World, route
 from services.router.explain import explained
@@ -49,13 +49,13 @@ def door(world: World, tracing: DoorTracing, *, submitted: Submitted, now: Calla
             return answer
 
     async def _answer(request: Request, partner: str) -> Response:
-        if not _from_this_machine(request):
-            return problem(403, "not_permitted", "operators on this machine only")
+        if not from_this_machine(request):
+            return problem_answer(403, "not_permitted", "operators on this machine only")
         body = await _body(request)
         if body is None:
-            return problem(413, "too_large", f"more than {MOST_BYTES} bytes")
+            return problem_answer(413, "too_large", f"more than {MOST_BYTES} bytes")
         if partner not in world.partners:
-            return problem(422, "invalid_field", "partner= names nobody of partners.toml")
+            return problem_answer(422, "invalid_field", "partner= names nobody of partners.toml")
         return await run_in_threadpool(_explained, world, body, partner, submitted, now())
 
     return app
@@ -77,12 +77,12 @@ def _explained(world: World, body: bytes, partner: str, submitted: Submitted, no
             return JSONResponse(submitted(body, partner))
         located = TipLocated.model_validate_json(body)
     except orjson.JSONDecodeError:
-        return problem(400, "not_json", "the body is not a JSON object")
+        return problem_answer(400, "not_json", "the body is not a JSON object")
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        return problem(422, "invalid_field", "/" + "/".join(map(str, first["loc"])))
+        return problem_answer(422, "invalid_field", "/" + "/".join(map(str, first["loc"])))
     except Unavailable:
-        return problem(503, "unavailable", "no database is open", {"Retry-After": "5"})
+        return problem_answer(503, "unavailable", "no database is open", {"Retry-After": "5"})
     return JSONResponse(explained(located, route(located, world, now=now), rules=True))
 
 
@@ -108,16 +108,3 @@ def _health(app: FastAPI, world: World, tracing: DoorTracing) -> None:
     def metrics() -> Response:
         """Give the metrics in Prometheus text."""
         return Response(tracing.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
-
-
-def _from_this_machine(request: Request) -> bool:
-    try:
-        return request.client is not None and ip_address(request.client.host).is_loopback
-    except ValueError:
-        return request.client is not None and request.client.host == "testclient"
-
-
-def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """Answer with a problem document (RFC 9457); it never repeats what was asked."""
-    body = {"type": "about:blank", "status": status, "title": code.replace("_", " "), "code": code, "detail": detail}
-    return JSONResponse(body, status_code=status, headers=headers, media_type="application/problem+json")
