@@ -23,12 +23,14 @@ _HEADERS = {
     headers.CE_SPECVERSION: "1.0 (CloudEvents, Kafka binding, binary mode).",
     headers.CE_TIME: "When it was written (RFC 3339).",
     headers.CE_DATASCHEMA: "The JSON Schema of the value.",
-    headers.CONTENT_TYPE: "application/json.",
+    headers.CONTENT_TYPE: "application/json; application/jose where a document is sealed to its receiver's key (JWE).",
     headers.TRACEPARENT: "W3C trace context.",
     headers.TRACESTATE: "W3C trace context.",
     headers.VIDARE_TIP: "Tip id, so that a record can be accounted for without reading its body.",
     headers.VIDARE_CAUSE: "Id of the custody entry that caused this event.",
     headers.VIDARE_ACCEPTED_AT: "When intake accepted the tip; ages are measured from it.",
+    headers.VIDARE_FEED_NUMBER: "Number of the document in its agency's feed; only in that feed.",
+    headers.VIDARE_FEED_PREVIOUS: "Digest of the document before it in the feed; absent on the first.",
     headers.VIDARE_VIA: "Which door wrote an inbox record; absent for a Kafka publisher.",
 }
 

@@ -51,6 +51,7 @@ DOCUMENTS = (
     Document("outcome/1", events.OutcomeReported, "what came of a referral, told to the router"),
     Document("receipt-checked/1", referral.ReceiptChecked, "a receipt whose form and sender are right"),
     Document("delivery/1", events.DeliveryRecorded, "every attempt, receipt and escalation of one referral"),
+    Document("agency-order/1", events.AgencyOrdered, "what operators order for one agency"),
     Document("review/1", events.ReviewAsked, "what a person must decide, and what was decided"),
     Document("custody/1", events.CustodyEntry, "one entry per hop and per disclosure"),
 )

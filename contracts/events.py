@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints, model_validator
 
 from contracts.indicators import Frozen, Indicators
 from contracts.vocabulary import (
@@ -22,6 +22,7 @@ from contracts.vocabulary import (
     Kind,
     Label,
     Nack,
+    Order,
     PersonRole,
     Priority,
     ReceiptOutcome,
@@ -63,6 +64,8 @@ class TipFacts(Frozen):
     people: tuple[PersonFacts, ...] = ()
     place_country: str | None = None
     place_region: str | None = None
+    place_area: str | None = None
+    """The area (county) that the place's fields name by the maintained table of its country; one of a closed list."""
     language: str | None = None
     place_described: bool = False
     """A place is told in words, whether or not its country is."""
@@ -98,6 +101,21 @@ class Content(Frozen):
     urgency_reason: str | None = None
 
 
+class Notice(Frozen):
+    """
+    How many urgent tips of a sender with an urgent budget one call of a duty desk speaks for.
+
+    Within the budget each tip is a notice of its own; beyond it one a minute
+    carries the count, and the others keep their level and go out without a call.
+    """
+
+    count: int = Field(ge=0)
+    """0: another tip's notice speaks for this one."""
+    at: AwareDatetime
+    late: bool = False
+    """The tip went on before; only its notice is new."""
+
+
 class TipReceived(Frozen):
     """``tip-received/1``: intake accepted a tip, or the next revision of one."""
 
@@ -111,6 +129,8 @@ class TipReceived(Frozen):
     """The sender's reference of this revision; statuses are keyed by it."""
     received_at: AwareDatetime
     urgent: bool = False
+    notice: Notice | None = None
+    """Set for urgent tips of a partner that is not vetted."""
     facts: TipFacts
     content: Content
 
@@ -221,6 +241,8 @@ class ReferralRouted(Frozen):
     actionability: int = 0
     acknowledge_by: AwareDatetime | None = None
     duty: bool = False
+    duty_count: int | None = None
+    """Urgent tips of one sender that this call speaks for, where its budget is spent."""
     deconflict: bool = False
     kind: Kind
     partner: str
@@ -237,6 +259,8 @@ class ReferralRouted(Frozen):
     known_to: tuple[KnownCase, ...] = ()
     preserve_until: AwareDatetime | None = None
     share_with_police: bool = False
+    url: int | None = None
+    """Which of ``content.indicators.urls`` lies with this destination, where it is a proxy's operator."""
     content: Content
 
 
@@ -281,6 +305,10 @@ class DecisionRecorded(Frozen):
     actionability: int = 0
     px: str | None = None
     sighting_of: tuple[UUID, ...] = ()
+    gist: dict[str, Any] = Field(default_factory=dict)
+    """All that the decision read of the tip: with the same rulebook and world it is taken again, byte for byte."""
+    world: str | None = None
+    """Digest of the country registry, the onboarding records and the partners at that time."""
 
 
 class ReviewAsked(Frozen):
@@ -304,7 +332,15 @@ class ReviewAsked(Frozen):
 
 
 OutcomeWord = Literal[
-    "acknowledged", "actioned", "closed", "nack", "moved", "expired", "agency_removed", "active_investigation"
+    "acknowledged",
+    "actioned",
+    "closed",
+    "closed_by_person",
+    "nack",
+    "moved",
+    "expired",
+    "agency_removed",
+    "active_investigation",
 ]
 
 
@@ -339,6 +375,7 @@ DeliveryWord = Literal[
     "escalated",
     "expired",
     "receipt_ignored",
+    "reopened",
 ]
 
 
@@ -358,6 +395,45 @@ class DeliveryRecorded(Frozen):
     """The agency's own case number; never the sender's."""
     next_at: AwareDatetime | None = None
     at: AwareDatetime
+
+
+Person = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+class AgencyOrdered(Frozen):
+    """
+    ``agency-order/1``: what operators order for one agency; ``pause`` and ``close`` need a reason.
+
+    ``close`` and ``redeliver`` name a referral; ``redeliver`` may name a time
+    instead, and then means everything that came since.
+    """
+
+    schema_: Annotated[Literal["agency-order/1"], Field(alias="schema")] = "agency-order/1"
+    order: Order
+    agency: Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,60}[a-z0-9])?$")]
+    referral: UUID | None = None
+    since: AwareDatetime | None = None
+    seen: Annotated[int, Field(ge=0)] | None = None
+    """Attempts of the referral that the operator saw: were there more since, somebody else was quicker."""
+    force: bool = False
+    """Of ``redeliver``: also what the agency has acknowledged, and what was sent again a moment ago."""
+    by: Annotated[tuple[Person, ...], Field(min_length=1, max_length=5)]
+    """Who orders; twice where two people must."""
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] | None = None
+    """Stands in the custody log, so no word of the tip itself."""
+    at: AwareDatetime
+
+    @model_validator(mode="after")
+    def _needs(self) -> "AgencyOrdered":
+        if self.order in (Order.PAUSE, Order.CLOSE) and self.reason is None:
+            raise ValueError(f"{self.order.value} needs a reason")
+        if self.order is Order.CLOSE and (self.referral is None or self.since is not None):
+            raise ValueError("close needs a referral")
+        if self.order is Order.REDELIVER and (self.referral is None) == (self.since is None):
+            raise ValueError("redeliver needs either a referral or since")
+        if self.order in (Order.PAUSE, Order.RESUME) and (self.referral or self.since):
+            raise ValueError(f"{self.order.value} is for the whole agency")
+        return self
 
 
 def _no_float(value: object) -> object:

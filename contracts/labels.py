@@ -26,14 +26,22 @@ VIAS = ("kafka", "http", "form", "cybertip", "xarf")
 REFUSED = "refused"
 """Status of a receipt that was none."""
 DELIVERED = "delivered"
-FAULTS = ("timeout", "connect", "tls", "pin", "refused_address", "protocol", "internal")
+FAULTS = ("timeout", "connect", "tls", "pin", "refused_address", "protocol", "internal", "no_channel")
+IN_TIME = {True: "yes", False: "no"}
 BACKLOG_STATES = ("queued", "sending", "waiting")
 BOOK_STATES = ("accepted", "refused", "ended", "parked", "in_flight", "repeated")
 SINKS = ("local", "otlp")
 DROPS = ("queue_full", "unmade", "local_failed", "otlp_failed")
 UNLISTED_KINDS = ("name", "value")
+SMTP_REPLIES = (
+    *(250, 251, 252, 421, 432, 450, 451, 452, 454, 455, 500, 501, 502, 503, 504),
+    *(521, 530, 534, 535, 538, 550, 551, 552, 553, 554, 555, 556),
+)
+"""Replies that a mail server ends a message with; any other number is ``other``."""
 STATUSES = frozenset(str(status.value) for status in HTTPStatus)
-ENDS = frozenset({DELIVERED, *FAULTS, *(f"http_{status}" for status in STATUSES)})
+ENDS = frozenset(
+    {DELIVERED, *FAULTS, *(f"http_{status}" for status in STATUSES), *(f"smtp_{reply}" for reply in SMTP_REPLIES)}
+)
 
 VALUES: dict[tuple[str, str], frozenset[str]] = {
     (telemetry.TIP_AGE.name, "to"): frozenset(AGES),
@@ -48,6 +56,7 @@ VALUES: dict[tuple[str, str], frozenset[str]] = {
     (telemetry.ATTEMPT_SECONDS.name, "channel"): frozenset(ChannelName),
     (telemetry.BACKLOG.name, "state"): frozenset(BACKLOG_STATES),
     (telemetry.RECEIPTS.name, "status"): frozenset({REFUSED, *ReceiptStatus}),
+    (telemetry.ACKNOWLEDGED.name, "in_time"): frozenset(IN_TIME.values()),
     (telemetry.HTTP_REQUESTS.name, "route"): frozenset(telemetry.DOOR_ROUTES),
     (telemetry.HTTP_REQUESTS.name, "status"): STATUSES,
     (telemetry.HTTP_SECONDS.name, "route"): frozenset(telemetry.DOOR_ROUTES),

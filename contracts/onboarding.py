@@ -6,7 +6,7 @@ because its owner gave it at onboarding. Secrets stand by reference
 (``env:NAME`` or ``file:PATH``) and are resolved when used.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
@@ -36,7 +36,9 @@ class Partner(Strict):
     agency: Id | None = None
     """The agency it is itself, onboarded or not: a tip never bounces back to it (R34, R36)."""
     vetted: bool = False
-    """Its urgency flag is believed (U4)."""
+    """Its urgency flag is believed (U4), and its urgent tips are not counted."""
+    urgent_per_hour: Annotated[int, Field(ge=1)] = 20
+    """Urgent tips an hour of a partner that is not vetted that each call the duty desk; beyond it one a minute does."""
     token: SecretRef | None = None
 
     @field_validator("id")
@@ -68,8 +70,16 @@ class EmailChannel(Strict):
     to: str
     sender: Annotated[str, Field(alias="from")]
     host: str | None = None
-    port: int | None = None
+    """The mail server for this agency; unset: the mesh's own (``VIDARE_SMTP``)."""
+    port: Annotated[int | None, Field(ge=1, le=65535)] = None
     starttls: bool = True
+    """``false`` is plain text: refused unless it stays on this machine."""
+    ca: str | None = None
+    """File of certificates to trust instead of the system's."""
+    username: SecretRef | None = None
+    password: SecretRef | None = None
+    timeout_s: Annotated[float, Field(gt=0, le=300)] = 60
+    """For the whole conversation; mail servers answer slowly (greylisting, filters)."""
 
 
 class TopicChannel(Strict):
@@ -81,6 +91,8 @@ class Region(Strict):
 
     name: str
     weight: Annotated[int, Field(ge=0)] = 1
+    places: tuple[str, ...] = ()
+    """Other names of it, and the areas (counties) that lie in it: a tip that names one goes there."""
 
 
 class Agency(Strict):
@@ -105,12 +117,24 @@ class Agency(Strict):
     digest_p4: bool = False
     encrypt_to: str | None = None
     """Path of the agency's public JWK; referrals leave as JWE."""
+    format: Literal["referral", "xarf"] = "referral"
+    """``xarf``: providers and takedown desks get XARF v4; what that format has no form for leaves as ``referral/1``."""
     duty: str | None = None
     """Where the duty desk is reached, by reference; P0 only."""
     active: bool = True
+    test: bool = False
+    """It is being onboarded: its channels lead to a test endpoint, and it gets test referrals (``is_test``) only."""
     hold: bool = False
     weight: Annotated[int, Field(ge=0)] = 1
     regions: tuple[Region, ...] = ()
+
+    @model_validator(mode="after")
+    def _xarf_is_for_notices(self) -> "Agency":
+        if self.format == "xarf" and self.kind not in (AgencyKind.PROVIDER, AgencyKind.TAKEDOWN):
+            raise ValueError("format xarf is a notice to a provider: kind must be provider or takedown")
+        if self.format == "xarf" and self.profile is not Profile.PROVIDER:
+            raise ValueError("format xarf names one URL and the reason: profile must be provider")
+        return self
 
     @model_validator(mode="after")
     def _channels_have_records(self) -> "Agency":

@@ -49,6 +49,29 @@ class CustodyPointer(Frozen):
     proof: str
 
 
+class FeedSkipped(Frozen):
+    """A number of the feed whose document was never seen to arrive and never will be sent again."""
+
+    number: int
+    digest: str
+    """``sha-256:`` and hex of its bytes: the next document's ``previous`` can be held against it."""
+
+
+class FeedMark(Frozen):
+    """
+    Where a document stands in its agency's feed: 1, 2, 3 ... without a gap, each naming the one before by its digest.
+
+    Documents may arrive in another order (urgent first, retries). A number that
+    stays away was withheld, unless a later document names it as skipped: taken
+    back or closed by a person before it could be sent.
+    """
+
+    number: Annotated[int, Field(ge=1)]
+    previous: str | None = None
+    """``sha-256:`` and hex of the bytes of document ``number - 1`` as they were sent; None on the first."""
+    skipped: tuple[FeedSkipped, ...] = ()
+
+
 class Referral(Frozen):
     """``referral/1``: the document an agency receives."""
 
@@ -69,6 +92,8 @@ class Referral(Frozen):
     priority_reasons: tuple[str, ...] = ()
     acknowledge_by: AwareDatetime | None = None
     duty: bool = False
+    duty_count: int | None = None
+    """Urgent tips of one sender that this call of the duty desk speaks for, where that sender's budget is spent."""
     deconflict: bool = False
     kind: Kind
     observed_at: str | None = None
@@ -87,6 +112,10 @@ class Referral(Frozen):
     known_to: tuple[dict[str, Any], ...] = ()
     preserve_until: AwareDatetime | None = None
     withheld: tuple[str, ...] = ()
+    untrusted_text: tuple[str, ...] = ()
+    """Fields that hold words of strangers, as sent: data to be read, never instructions to a program or a model."""
+    feed: FeedMark | None = None
+    """None in documents of the time before feeds were numbered."""
     custody: CustodyPointer
 
 

@@ -80,6 +80,8 @@ DOOR_ROUTES = (
     "POST /v1/explain",
     "GET /v1/referrals",
     "POST /v1/referrals/{id}/receipts",
+    "GET /receipts/{token}",
+    "POST /receipts/{token}",
 )
 """Doors' spans are named by method and route template, never by the path that was called."""
 
@@ -143,10 +145,12 @@ REFERRAL = "vidare.referral"
 ATTEMPT = "vidare.attempt"
 BREAKER = "vidare.breaker"
 RECEIPT = "vidare.receipt"
+ORDER = "vidare.order"
 DEAD_REASON = "vidare.dead_reason"
 DELIVERY = "vidare.delivery"
 REACHED = "vidare.reached"
 ACCEPTED_AT = "vidare.accepted_at"
+IN_TIME = "vidare.in_time"
 
 ATTRIBUTES: dict[str, str] = {
     MESSAGING_SYSTEM: "always kafka",
@@ -190,9 +194,11 @@ ATTRIBUTES: dict[str, str] = {
     ATTEMPT: "number of the attempt, from 1",
     BREAKER: "closed, half_open or open",
     RECEIPT: "status of an agency's receipt",
+    ORDER: "what an operator ordered: pause, resume, redeliver, close",
     DEAD_REASON: "why a record became a dead letter",
     DELIVERY: "what was noted of a delivery: dispatched, attempted, parked, escalated",
     REACHED: "delivered or acknowledged, where the referral is so for the first time",
+    IN_TIME: "true where an acknowledgement came before its deadline",
     ACCEPTED_AT: "when intake accepted the tip",
 }
 """Every span attribute and what it holds."""
@@ -263,7 +269,21 @@ PARKED = Metric("vidare_parked_referrals", "gauge", "referrals", "parked with an
 ESCALATIONS = Metric("vidare_escalations_total", "counter", "escalations", "clocks that ran out", ("agency",))
 RECEIPTS = Metric("vidare_receipts_total", "counter", "receipts", "agencies' answers", ("agency", "status"))
 BREAKER_STATE = Metric("vidare_breaker_state", "gauge", "state", "0 closed, 1 half open, 2 open", ("agency",))
+PAUSED = Metric("vidare_agency_paused", "gauge", "state", "1 while operators have paused it", ("agency",))
+FEED = Metric("vidare_feed_documents", "gauge", "documents", "number of the last one of its feed", ("agency",))
+ACKNOWLEDGED = Metric(
+    "vidare_acknowledgements_total", "counter", "referrals", "acknowledged, in time or late", ("agency", "in_time")
+)
 GEODATA_AGE = Metric("vidare_geodata_age_seconds", "gauge", "s", "age of a database", ("source",))
+GEODATA_BROKEN = Metric(
+    "vidare_geodata_broken", "gauge", "files", "database files that cannot be opened; old ones stay"
+)
+RULEBOOK_REFUSED = Metric(
+    "vidare_rulebook_refused",
+    "gauge",
+    "rulebooks",
+    "published or activated last and unfit for use; the one before stays",
+)
 HTTP_REQUESTS = Metric("vidare_http_requests_total", "counter", "requests", "by route template", ("route", "status"))
 HTTP_SECONDS = Metric(
     "vidare_http_request_duration_seconds", "histogram", "s", "by route template", ("route",), WORK_BUCKETS

@@ -27,6 +27,7 @@ OUTCOMES = "outcomes"
 DELIVERIES = "deliveries"
 REVIEWS = "reviews"
 CUSTODY = "custody"
+ORDERS = "agency-orders"
 RULEBOOKS = "rulebooks"
 ACTIVE = "active"
 """Key of the topic `RULEBOOKS` that names the digest in force; every other key is a digest."""
@@ -150,6 +151,8 @@ def mesh_topics(partitions: int = DEFAULT_PARTITIONS) -> list[Topic]:
         dead(OUTCOMES, "router"),
         keyed(RECEIPTS_CHECKED, "receipt-checked/1", "agency id", ("notifier",), ("notifier",)),
         dead(RECEIPTS_CHECKED, "notifier"),
+        keyed(ORDERS, "agency-order/1", "agency id", ("vidare agencies", "console"), ("notifier",)),
+        dead(ORDERS, "notifier"),
         keyed(REVIEWS, "review/1", "group id", ("router", "console"), ("router", "console")),
         dead(REVIEWS, "router"),
         keyed(DECISIONS, "decision/1", "group id", ("router",), ("console", "backtest")),

@@ -300,6 +300,7 @@ class EntryKind(StrEnum):
     """What a custody entry records."""
 
     TIP_ACCEPTED = "tip.accepted"
+    TIP_NOTICED = "tip.noticed"
     TIP_REPEATED = "tip.repeated"
     TIP_REFUSED = "tip.refused"
     HOP_GEOLOCATED = "hop.geolocated"
@@ -315,10 +316,25 @@ class EntryKind(StrEnum):
     RECEIPT_REFUSED = "receipt.refused"
     OUTCOME_TAKEN = "outcome.taken"
     REVIEW_DECIDED = "review.decided"
+    DELIVERY_REOPENED = "delivery.reopened"
+    AGENCY_ORDERED = "agency.ordered"
     TIP_PARKED = "tip.parked"
     TIP_REOPENED = "tip.reopened"
     TIP_CLOSED = "tip.closed"
     POLICY_CHANGED = "policy.changed"
+
+
+class Order(StrEnum):
+    """What an operator may order for one agency."""
+
+    PAUSE = "pause"
+    """No attempt begins; rows wait, clocks and escalation go on, the agency's own feed is written as ever."""
+    RESUME = "resume"
+    """Attempts begin again, in the lane's own order."""
+    REDELIVER = "redeliver"
+    """Send again, the same id and the same bytes, what the agency has not acknowledged."""
+    CLOSE = "close"
+    """A person ends one referral, with name and reason."""
 
 
 class DeadReason(StrEnum):

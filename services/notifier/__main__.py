@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 import uvicorn
 from fastapi import FastAPI
 
+from contracts.vocabulary import ChannelName
 from services.chassis.clock import SystemClock
 from services.chassis.door_producer import DoorProducer
 from services.chassis.errors import EX_CONFIG, Misconfigured
@@ -20,13 +21,19 @@ from services.chassis.process import run_hop
 from services.chassis.recording import hop_recorder
 from services.chassis.settings import Settings
 from services.chassis.tracing import DoorTracing
+from services.notifier.channels.email import EmailEffects, Post
+from services.notifier.channels.email_relay import own_relay
 from services.notifier.channels.guard import public_only, public_or_loopback
 from services.notifier.channels.pull import PullView, follow
+from services.notifier.channels.pushing import Pushing
 from services.notifier.channels.webhook import WebhookEffects
+from services.notifier.contact import DEMO, contact_of
+from services.notifier.delivery import feeds
 from services.notifier.door import DoorParts, create_door
 from services.notifier.hop import NotifierHop
 from services.notifier.intake import ReceiptsHop
-from services.notifier.onboarded import Onboarded
+from services.notifier.links import links_of
+from services.notifier.onboarded import Onboarded, mail_warnings
 
 PORT = 8104
 CUSTODY_PORT = 8105
@@ -57,17 +64,30 @@ def hop(settings: Settings, agencies: Onboarded, number: str) -> int:
     configure("notifier", settings.log_level)
     recorder = hop_recorder(settings, "notifier", f"notifier-{number}")
     local = settings.demo_agencies or settings.allow_loopback == "on"
-    effects = WebhookEffects(
-        agencies,
-        resolve_secret,
-        may=public_or_loopback if local else public_only,
-        observe=recorder.attempted,
+    may = public_or_loopback if local else public_only
+    _warn(settings, agencies)
+    relay = own_relay(settings.smtp, settings.smtp_username, settings.smtp_password) if settings.smtp else None
+    post = Post(links_of(settings), relay, may)
+    effects = Pushing(
+        {
+            ChannelName.WEBHOOK: WebhookEffects(agencies, resolve_secret, may=may, observe=recorder.attempted),
+            ChannelName.EMAIL: EmailEffects(agencies, resolve_secret, post, observe=recorder.attempted),
+        }
     )
     proofs = f"http://{settings.host}:{CUSTODY_PORT}"
-    made = NotifierHop(agencies, partitions=settings.partitions, proofs=proofs, effects=effects)
+    # Who we are is asked for only where a report says it: most meshes have nobody who wants one.
+    reports = any(agency.format == "xarf" for agency in agencies.records.values())
+    sender = contact_of(settings) if reports else DEMO
+    made = NotifierHop(agencies, partitions=settings.partitions, proofs=proofs, effects=effects, sender=sender)
     return run_hop(
         made, settings, member=f"notifier-{number}", port=_port(), recorder=recorder, metrics=recorder.metrics.render
     )
+
+
+def _warn(settings: Settings, agencies: Onboarded) -> None:
+    for agency in agencies.records.values():
+        for warning in mail_warnings(agency, has_relay=settings.smtp is not None):
+            logger().warning("an agency's mail needs a look", agency=agency.id, reason=warning)
 
 
 def receipts(settings: Settings, agencies: Onboarded, number: str) -> int:
@@ -126,7 +146,12 @@ def application(settings: Settings, agencies: Onboarded) -> FastAPI:
         view.close()
         tracing.close()
 
-    return create_door(DoorParts(tokens, view, inbox, SystemClock(), ready, tracing, life))
+    links = links_of(settings)
+    fed = frozenset(agency.id for agency in agencies.records.values() if feeds(agency))
+    known = agencies.records
+    return create_door(
+        DoorParts(tokens, view, inbox, SystemClock(), ready, tracing, life, links=links, agencies=known, fed=fed)
+    )
 
 
 async def _keep_following(view: PullView, bootstrap: str, agencies: Sequence[str], ready: asyncio.Event) -> None:

@@ -44,7 +44,7 @@ def _acknowledge(change: Change, receipt: Receipt, now: datetime) -> None:
         change.notes.append(Note("receipt_ignored", "already_acknowledged"))
         return
     life = Life.ACKNOWLEDGED if row.life in UNANSWERED else row.life
-    change.set(life=life, acknowledged_at=now, case=receipt.reference, reason=None)
+    change.set(life=life, acknowledged_at=now, case=receipt.reference)
     change.notes.append(Note("acknowledged", "escalation_stood_down" if row.rungs else None))
     change.reports.append(Report("acknowledged"))
     change.tellings.append(Telling(StatusWord.ACKNOWLEDGED))

@@ -3,12 +3,15 @@
 from uuid import UUID
 
 from contracts import telemetry
+from contracts.vocabulary import ChannelName
 from services.chassis.telemetry_port import Attribute
 from services.notifier import decision
-from services.notifier.change import Change
-from services.notifier.delivery import Delivery, Life, Push
+from services.notifier.change import RETRY, Change
+from services.notifier.delivery import Delivery, Life, Push, Way
 from services.notifier.draft import Draft, document_key, timer_key
-from services.notifier.order import queue_key
+from services.notifier.feed import stays_here
+from services.notifier.gathering import gather, leave_out
+from services.notifier.order import lane_name, queue_key
 from services.notifier.wording import entries, events
 
 EXHAUSTED = "x/"
@@ -27,8 +30,13 @@ def apply(draft: Draft, before: Delivery | None, change: Change, *, actor: str |
     for name, due in change.timers.items():
         if due is not None or before is not None:
             draft.wake(timer_key(name, row.agency, row.referral_id), due)
+    for channel, due in change.retries.items():
+        if due is not None or before is not None:
+            draft.wake(timer_key(RETRY, lane_name(row.agency, channel), row.referral_id), due)
     if not decision.keeps_document(row) and (before is None or decision.keeps_document(before)):
         draft.put(document_key(row.agency, row.referral_id), None)
+    if stays_here(before, change):
+        draft.save_feed(row.agency, draft.feed(row.agency).without(row))
     _tell(draft.outcome.attributes, before, change)
     for event in events(change, draft.now):
         draft.emit(event)
@@ -43,6 +51,8 @@ def _tell(attributes: dict[str, Attribute], before: Delivery | None, change: Cha
     said = attributes.get(telemetry.DELIVERY)
     if words:
         attributes[telemetry.DELIVERY] = [*(said if isinstance(said, list) else []), *words]
+    if row.acknowledged_at is not None and not (row.notice or (before is not None and before.acknowledged)):
+        attributes[telemetry.IN_TIME] = row.acknowledged_at <= row.deadline
     reached = _reached(before, row)
     if reached and row.accepted_at is not None:
         attributes |= {
@@ -53,7 +63,7 @@ def _tell(attributes: dict[str, Attribute], before: Delivery | None, change: Cha
 
 
 def _reached(before: Delivery | None, row: Delivery) -> list[str]:
-    """What the referral has reached for the first time: it is at the agency once the feed or the webhook has it."""
+    """What the referral has reached for the first time: it is there once the feed or a pushed channel has it."""
     if row.notice:
         return []
     at_agency = (before is None or before.life is Life.QUEUED) and row.life in (Life.DISPATCHED, Life.DELIVERED)
@@ -61,24 +71,42 @@ def _reached(before: Delivery | None, row: Delivery) -> list[str]:
     return [word for word, is_new in (("delivered", at_agency), ("acknowledged", acknowledged)) if is_new]
 
 
-def release(draft: Draft, agency: str) -> None:
-    """Let some of those that parked after their last attempt back into the queue: the agency takes referrals again."""
-    for key, _ in list(draft.scan(f"{EXHAUSTED}{agency}/", limit=RELEASED)):
+def release(draft: Draft, agency: str, channel: ChannelName) -> None:
+    """Let some that parked after their last attempt by *channel* back into its queue: the agency takes them again."""
+    for key, _ in list(draft.scan(f"{EXHAUSTED}{lane_name(agency, channel)}/", limit=RELEASED)):
         row = draft.row(agency, UUID(key.rsplit("/", 1)[1]))
+        way = row.way(channel) if row is not None else None
         draft.put(key, None)
-        if row is not None and row.push is Push.PARKED:
-            apply(draft, row, decision.due(row))
+        if row is not None and way is not None and way.push is Push.PARKED:
+            apply(draft, row, decision.due(row, channel))
 
 
 def _place(draft: Draft, before: Delivery | None, row: Delivery) -> None:
-    """Keep the queue and the index of exhausted ones in step with where the pushed copy is."""
-    was = before.push if before else Push.NONE
-    if row.push is Push.QUEUED:
-        draft.put(queue_key(row), b"1")
-    elif was is Push.QUEUED:
-        draft.put(queue_key(row), None)
-    index = f"{EXHAUSTED}{row.agency}/{row.referral_id}"
-    if row.push is Push.PARKED and row.reason == "exhausted":
-        draft.put(index, b"1")
-    elif was is Push.PARKED and before is not None and before.reason == "exhausted":
-        draft.put(index, None)
+    """Keep queues, the next digest and the index of exhausted ones in step with where the copies are."""
+    for way in row.ways:
+        was = before.way(way.channel) if before is not None else None
+        _queue(draft, row, way, was)
+        _index(draft, row, way, was)
+        if way.push is Push.GATHERED and was is None:
+            gather(draft, row)
+        elif was is not None and was.push is Push.GATHERED and way.push is not Push.GATHERED:
+            leave_out(draft, row)
+
+
+def _queue(draft: Draft, row: Delivery, way: Way, was: Way | None) -> None:
+    if way.push is Push.QUEUED:
+        draft.put(queue_key(row, way.channel), b"1")
+    elif was is not None and was.push is Push.QUEUED:
+        draft.put(queue_key(row, way.channel), None)
+
+
+def _index(draft: Draft, row: Delivery, way: Way, was: Way | None) -> None:
+    key = f"{EXHAUSTED}{lane_name(row.agency, way.channel)}/{row.referral_id}"
+    if _exhausted(way):
+        draft.put(key, b"1")
+    elif was is not None and _exhausted(was):
+        draft.put(key, None)
+
+
+def _exhausted(way: Way) -> bool:
+    return way.push is Push.PARKED and way.reason == "exhausted"

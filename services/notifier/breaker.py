@@ -45,8 +45,8 @@ class Breaker(Frozen):
         return "half_open" if self.half_open(now) else "open"
 
     def half_open(self, now: datetime) -> bool:
-        """True when one probe may go out."""
-        return self.until is not None and now >= self.until
+        """True when one probe may go out; a pause longer than any we make means that the clock was set back."""
+        return self.until is not None and not now < self.until <= now + GONE_PAUSE
 
     def room(self, now: datetime, *, sending: int, concurrency: int) -> int:
         """How many more attempts may start when *sending* are under way."""
@@ -63,7 +63,7 @@ class Breaker(Frozen):
         failures = self.failures + 1
         if self.closed and failures < OPENS_AFTER:
             return Breaker(failures=failures, opened=self.opened)
-        if self.until is not None and now < self.until:
+        if self.until is not None and not self.half_open(now):
             return Breaker(failures=failures, opened=self.opened, until=self.until)
         pause = min(FIRST_PAUSE * 2 ** min(self.opened, 10), LONGEST_PAUSE)
         return Breaker(failures=failures, opened=self.opened + 1, until=now + pause)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from contracts.events import DeliveryWord, OutcomeWord
 from contracts.vocabulary import ChannelName, Nack, ReceiptOutcome, StatusWord
-from services.notifier.delivery import Delivery, Life, Push
+from services.notifier.delivery import Delivery, Life, Push, Way
 
 KEPT = timedelta(days=90)
 """How long an ended row is remembered, so that a late or double receipt meets what it answers."""
@@ -14,7 +14,7 @@ KEPT_ACKNOWLEDGED = timedelta(days=400)
 """How long a row is remembered whose agency acknowledged and never closed."""
 
 RETRY, LADDER, FOLLOW, FORGET = "retry", "ladder", "follow", "forget"
-"""Names of a row's timers."""
+"""Names of a row's timers; each way has a ``retry`` of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +56,26 @@ class Change:
     tellings: list[Telling] = field(default_factory=list)
     timers: dict[str, datetime | None] = field(default_factory=dict)
     """Timer name to its time; None: cancelled."""
+    retries: dict[ChannelName, datetime | None] = field(default_factory=dict)
+    """When the next attempt by a channel is due; None: cancelled."""
 
     def set(self, **values: object) -> None:
         """Change fields of the row."""
         self.row = self.row.model_copy(update=values)
 
+    def way(self, channel: ChannelName, **values: object) -> None:
+        """Change fields of how far the copy for *channel* is."""
+        was = self.row.way(channel) or Way(channel=channel)
+        self.row = self.row.with_way(was.model_copy(update=values))
+
     def end(self, life: Life, now: datetime) -> None:
         """The row's last state: no clock runs on, and in 90 days it is forgotten."""
-        self.set(life=life, reason=None)
-        self.timers |= {RETRY: None, LADDER: None, FOLLOW: None, FORGET: now + KEPT}
+        self.set(life=life)
+        self.timers |= {LADDER: None, FOLLOW: None, FORGET: now + KEPT}
         self.stop_push()
 
     def stop_push(self) -> None:
-        """Send no further copy; one that is under way ends as it ends."""
-        if self.row.push not in (Push.NONE, Push.SENDING):
-            self.set(push=Push.DONE)
-        self.timers[RETRY] = None
+        """Send no further copy by any channel; one that is under way ends as it ends."""
+        for way in self.row.ways:
+            self.way(way.channel, push=way.push if way.push is Push.SENDING else Push.DONE, reason=None)
+            self.retries[way.channel] = None

@@ -7,7 +7,7 @@ A receipt is answered 202 when it is durable, else 503 with ``Retry-After``.
 
 import asyncio
 import hmac
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Protocol
@@ -24,11 +24,15 @@ from contracts.topics import RECEIPTS_INBOX
 from services.chassis.clock import Clock
 from services.chassis.doormetrics import DoorMetrics
 from services.chassis.errors import Unavailable
+from services.chassis.logs import logger
 from services.chassis.metrics import CONTENT_TYPE
 from services.chassis.problems import add_problems
 from services.chassis.tracing import DoorTracing
 from services.notifier.channels.pull import PullView
+from services.notifier.door_links import LinkParts, add_links
+from services.notifier.links import Answerable, Links
 from services.notifier.receipts import LARGEST_BYTES, RefusedReceipt, check
+from services.notifier.sealing import listed
 
 LONGEST_WAIT_S = 55
 """Below the minute at which proxies commonly cut off."""
@@ -68,6 +72,14 @@ class DoorParts:
     ready: asyncio.Event
     tracing: DoorTracing | None = None
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None
+    links: Links | None = None
+    """Reads the links in mails; None: the door has no page for them."""
+    agencies: Container[str] = ()
+    """Everyone who is onboarded, with a token or without."""
+    fed: Container[str] = ()
+    """Agencies with a feed: what does not stand in it is not theirs to answer."""
+    patience_s: float = 3
+    """How long a receipt waits for its referral to be seen in the feed: the view is a moment behind its readers."""
 
 
 class Problem(Exception):
@@ -99,7 +111,23 @@ def create_door(parts: DoorParts) -> FastAPI:
     _add_health(app, parts)
     _add_referrals(app, parts)
     _add_receipts(app, parts)
+    if parts.links is not None:
+        add_links(app, _link_parts(parts, parts.links))
     return app
+
+
+def _link_parts(parts: DoorParts, links: Links) -> LinkParts:
+    async def record(of: Answerable, receipt: bytes) -> None:
+        key = str(of.referral).encode()
+        with _span(parts, "POST /receipts/{token}", of.agency, None):
+            await parts.inbox.append(RECEIPTS_INBOX + of.agency, key, receipt, [(VIDARE_VIA, b"link")], partition=0)
+
+    return LinkParts(links, parts.agencies, parts.clock, record, lambda agency: _count_refused(parts, agency))
+
+
+def _count_refused(parts: DoorParts, agency: str) -> None:
+    if parts.tracing is not None:
+        parts.tracing.metrics.count(telemetry.RECEIPTS, agency=agency, status=REFUSED)
 
 
 def _caller(parts: DoorParts) -> Callable[..., str]:
@@ -127,14 +155,19 @@ def _add_referrals(app: FastAPI, parts: DoorParts) -> None:
         after: Annotated[int, Query(ge=-1, le=2**62)] = -1,
         wait: Annotated[float, Query(ge=0, le=3600)] = 0,
     ) -> Response:
-        """The caller's own referrals, oldest first, up to 100; ``after`` of the answer goes into the next call."""
+        """
+        The caller's own referrals, oldest first, up to 100; ``after`` of the answer goes into the next call.
+
+        A sealed one is a string: its JWE in compact form.
+        """
         if not parts.ready.is_set():
             raise Unavailable("the view of the feeds")
         with _span(parts, "GET /v1/referrals", agency, request.headers.get(TRACEPARENT)):
             page = await parts.view.wait_page(
                 agency, after=after, open_only=state == "open", wait_s=min(wait, LONGEST_WAIT_S)
             )
-        raw = b'{"referrals":[' + b",".join(page.documents) + b'],"after":' + str(page.after).encode() + b"}"
+        shown = b",".join(map(listed, page.documents))
+        raw = b'{"referrals":[' + shown + b'],"after":' + str(page.after).encode() + b"}"
         return Response(raw, media_type="application/json", headers={"cache-control": "no-store"})
 
 
@@ -147,16 +180,26 @@ def _add_receipts(app: FastAPI, parts: DoorParts) -> None:
         raw = await _bounded_body(request)
         checked = check(raw, agency=agency, received_at=parts.clock.now())
         if isinstance(checked, RefusedReceipt):
-            if parts.tracing is not None:
-                parts.tracing.metrics.count(telemetry.RECEIPTS, agency=agency, status=REFUSED)
+            _count_refused(parts, agency)
             raise _refusal(checked)
-        receipt = checked.receipt
-        if receipt.referral_id != _uuid(referral):
+        receipt, named = checked.receipt, _uuid(referral)
+        if named is None or not await _is_theirs(parts, agency, named):
+            _count_refused(parts, agency)
+            logger().warning("a receipt for what stands in no feed of the one who sent it", agency=agency)
+            raise Problem(404, "unknown_reference", "no such referral is yours to answer")
+        if receipt.referral_id != named:
             raise Problem(422, "invalid_field", "referral_id is not the one in the path", pointer="/referral_id")
         key = str(receipt.referral_id).encode()
         with _span(parts, "POST /v1/referrals/{id}/receipts", agency, request.headers.get(TRACEPARENT)):
             await parts.inbox.append(RECEIPTS_INBOX + agency, key, raw, [(VIDARE_VIA, b"http")], partition=0)
         return JSONResponse({"referral_id": str(receipt.referral_id), "status": receipt.status.value}, status_code=202)
+
+
+async def _is_theirs(parts: DoorParts, agency: str, referral: UUID) -> bool:
+    """True also while nobody can know: the hop looks again, and changes nothing for what it does not have."""
+    if agency not in parts.fed or not parts.ready.is_set():
+        return True
+    return await parts.view.knows(agency, referral, wait_s=parts.patience_s)
 
 
 def _add_health(app: FastAPI, parts: DoorParts) -> None:

@@ -11,10 +11,13 @@ from uuid import UUID
 
 from services.chassis.hop import Effect, Emit, Entry, Outcome, Timer, View
 from services.notifier.delivery import Delivery
+from services.notifier.digest import Digest, digest_key
+from services.notifier.feed import Feed, feed_key
 from services.notifier.order import Lane
+from services.notifier.orders import Standing, standing_key
 
 ROW, DOCUMENT, LANE = "r/", "d/", "a/"
-"""Key prefixes of the store: rows, documents (on disk only), lanes. The queue's is in ``order``."""
+"""Key prefixes of the store: rows, documents (on disk only), lanes. Queues' is in ``order``, digests' in ``digest``."""
 
 
 def row_key(agency: str, referral: UUID) -> str:
@@ -28,7 +31,7 @@ def document_key(agency: str, referral: UUID) -> str:
 
 
 def timer_key(name: str, agency: str, referral: UUID | None = None) -> str:
-    """Key of a timer of a row, or of a lane."""
+    """Key of a timer of a row or of one of its ways (*agency* is then its lane's name), or of a lane."""
     return f"{name}/{agency}/{referral}" if referral else f"{name}/{agency}"
 
 
@@ -66,14 +69,45 @@ class Draft:
         """Keep *row*."""
         self.put(row_key(row.agency, row.referral_id), row.model_dump_json(exclude_defaults=True).encode())
 
-    def lane(self, agency: str) -> Lane:
-        """The lane of *agency*, an empty one at first."""
-        raw = self.get(LANE + agency)
+    def lane(self, name: str) -> Lane:
+        """The lane *name*, an empty one at first."""
+        raw = self.get(LANE + name)
         return Lane.model_validate_json(raw) if raw is not None else Lane()
 
-    def save_lane(self, agency: str, lane: Lane) -> None:
-        """Keep the lane of *agency*."""
-        self.put(LANE + agency, lane.model_dump_json(exclude_defaults=True).encode())
+    def save_lane(self, name: str, lane: Lane) -> None:
+        """Keep the lane *name*."""
+        self.put(LANE + name, lane.model_dump_json(exclude_defaults=True).encode())
+
+    def digest(self, agency: str, digest: UUID) -> Digest | None:
+        """The digest with that id, or None where it is delivered or was none."""
+        raw = self.get(digest_key(agency, digest))
+        return Digest.model_validate_json(raw) if raw is not None else None
+
+    def save_digest(self, digest: Digest) -> None:
+        """Keep *digest*."""
+        self.put(digest_key(digest.agency, digest.id), digest.model_dump_json(exclude_defaults=True).encode())
+
+    def feed(self, agency: str) -> Feed:
+        """The feed of *agency*, one without documents at first."""
+        raw = self.get(feed_key(agency))
+        return Feed.model_validate_json(raw) if raw is not None else Feed()
+
+    def save_feed(self, agency: str, feed: Feed) -> None:
+        """Keep the feed of *agency*."""
+        self.put(feed_key(agency), feed.model_dump_json(exclude_defaults=True).encode())
+
+    def standing(self, agency: str) -> Standing:
+        """What stands ordered for *agency*."""
+        raw = self.get(standing_key(agency))
+        return Standing.model_validate_json(raw) if raw is not None else Standing()
+
+    def save_standing(self, agency: str, standing: Standing) -> None:
+        """Keep what stands ordered for *agency*; nothing, where nothing does."""
+        kept = (
+            standing.model_dump_json(exclude_defaults=True, by_alias=True).encode() if standing != Standing() else None
+        )
+        if kept != self.get(standing_key(agency)):
+            self.put(standing_key(agency), kept)
 
     def wake(self, key: str, due: datetime | None) -> None:
         """Set the timer *key*, or cancel it."""

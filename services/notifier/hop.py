@@ -3,11 +3,11 @@ The notifier's hop: routed referrals, checked receipts, timers and ends of attem
 
 One task holds everything about an agency (all its topics are keyed by agency
 id). The topic feed is written in the hop's own transaction; a webhook is called
-after the commit, at least once, always with the same id.
+and a mail is sent after the commit, at least once, always with the same id.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from contracts import telemetry
@@ -15,9 +15,10 @@ from contracts.events import ReferralRouted
 from contracts.headers import TRACEPARENT, VIDARE_ACCEPTED_AT
 from contracts.onboarding import Agency
 from contracts.referral import ReceiptChecked
-from contracts.topics import RECEIPTS_CHECKED, ROUTED, URGENT
-from contracts.vocabulary import Action
+from contracts.topics import ORDERS, RECEIPTS_CHECKED, ROUTED, URGENT
+from contracts.vocabulary import DeadReason
 from services.chassis.codec import partition_of
+from services.chassis.errors import Poison
 from services.chassis.hop import (
     Effect,
     Effects,
@@ -31,26 +32,32 @@ from services.chassis.hop import (
     same_partition_topics,
 )
 from services.chassis.telemetry_port import Level
-from services.notifier import decision, unreachable
+from services.notifier import decision, ending, gathering, overtaking, replay, unreachable
 from services.notifier.answers import answered
 from services.notifier.applying import apply, release
-from services.notifier.attempt import AttemptEnd, ask, read_key
+from services.notifier.attempt import AttemptEnd, Named, read_key
 from services.notifier.change import FOLLOW, FORGET, LADDER, RETRY
 from services.notifier.channels import topic
-from services.notifier.decision import Ended
-from services.notifier.delivery import Came, Delivery, Push, begin, feeds
-from services.notifier.draft import LANE, Draft, document_key, row_key
-from services.notifier.lane import LANE_TIMER, pump
+from services.notifier.contact import DEMO, Contact
+from services.notifier.delivery import PUSHED, Came, Delivery, begin, feeds
+from services.notifier.digest import DEPARTURE
+from services.notifier.draft import Draft, document_key, row_key
+from services.notifier.feed import numbered
+from services.notifier.lane import LANE_TIMER, pump, under_way
 from services.notifier.levels import levels
+from services.notifier.obeying import Given, obey
 from services.notifier.onboarded import Onboarded
-from services.notifier.order import Lane as AgencyLane
-from services.notifier.parse import receipt_checked, referral_routed
+from services.notifier.order import read_lane_name
+from services.notifier.parse import agency_ordered, receipt_checked, referral_routed
 from services.notifier.receipts import check
+from services.notifier.removal import evict
 from services.notifier.render import render
-from services.notifier.verdicts import Verdict, of_end, reason
+from services.notifier.sealing import Sealer
+from services.notifier.verdicts import Verdict
 from services.notifier.wording import queued, unknown
+from services.notifier.xarf import document_type
 
-LANES = (Lane(ROUTED + URGENT, urgent=True), Lane(ROUTED), Lane(RECEIPTS_CHECKED))
+LANES = (Lane(ROUTED + URGENT, urgent=True), Lane(ORDERS, urgent=True), Lane(ROUTED), Lane(RECEIPTS_CHECKED))
 CHANGELOG = "changelog-notifier"
 
 
@@ -61,29 +68,44 @@ class NotifierHop:
     untrusted = False
     version = "1"
 
-    def __init__(self, agencies: Onboarded, *, partitions: int, proofs: str, effects: Effects | None = None) -> None:
+    def __init__(  # noqa: PLR0913 - what a hop is wired with
+        self,
+        agencies: Onboarded,
+        *,
+        partitions: int,
+        proofs: str,
+        effects: Effects | None = None,
+        sealer: Sealer | None = None,
+        sender: Contact = DEMO,
+    ) -> None:
         """
         Wire the hop.
 
         Args:
             agencies: Who receives.
-            partitions: Of the three input topics and the changelog.
+            partitions: Of the input topics and the changelog.
             proofs: Address of the custody service, for the pointer in each document.
-            effects: What calls webhooks.
+            effects: What calls webhooks and sends mails.
+            sealer: What seals documents; by default with the keys that were read with *agencies*.
+            sender: Who a report in a foreign format is from.
         """
         self.effects = effects
         self._agencies = agencies
         self._partitions = partitions
         self._proofs = proofs
+        self._sealer = sealer or agencies.sealer
+        self._sender = sender
 
     def tasks(self) -> Sequence[TaskSpec]:
         """Task *i* is partition *i* of every input."""
         return same_partition_topics(LANES, self._partitions, changelog=CHANGELOG)
 
     def decide(self, given: Input, view: View) -> Outcome:
-        """Decide on a referral, a receipt, a timer or the end of an attempt."""
+        """Decide on an order, a referral, a receipt, a timer or the end of an attempt."""
         draft = Draft(view, given.now)
-        if given.record is not None and given.record.topic == RECEIPTS_CHECKED:
+        if given.record is not None and given.record.topic == ORDERS:
+            self._ordered(draft, given.record, given.event_id)
+        elif given.record is not None and given.record.topic == RECEIPTS_CHECKED:
             self._receipt(draft, receipt_checked(given.record.value))
         elif given.record is not None:
             self._routed(draft, referral_routed(given.record.value), _came(given.record))
@@ -100,43 +122,39 @@ class NotifierHop:
 
     def resume(self, view: View) -> list[Effect]:
         """Attempts that were under way when the task last stopped: the same ids again, nobody knows how they ended."""
-        found = []
-        for key, raw in view.scan(LANE, limit=100_000):
-            agency = key.removeprefix(LANE)
-            for referral in AgencyLane.model_validate_json(raw).sending:
-                row = view.get(row_key(agency, referral))
-                if row is not None:
-                    found.append(
-                        ask(Delivery.model_validate_json(row), view.get(document_key(agency, referral)) or b"")
-                    )
-        return found
+        return list(under_way(view))
 
     def _routed(self, draft: Draft, event: ReferralRouted, came: Came) -> None:
-        agency = self._agencies.reachable(event.destination)
-        repeat = draft.row(event.destination, event.referral_id) is not None or unreachable.knows(draft, event)
+        agency = self._agencies.receiver(event.destination, is_test=event.is_test)
+        known = unreachable.knows(draft, event) or overtaking.knows(draft, event)
+        repeat = known or draft.row(event.destination, event.referral_id) is not None
         draft.enter(queued(event, agency, repeat=repeat))
         _tell(draft, event.tip_id, event.destination, event.referral_id)
         draft.outcome.attributes |= {telemetry.PRIORITY: event.priority.value, telemetry.VERSION: event.version}
         if repeat:
             return
+        if overtaking.overtaken(draft, event):
+            overtaking.end(draft, event)
+            return
+        overtaking.supersede(draft, event)
         if agency is None:
             unreachable.keep(draft, event)
             return
         self._take(draft, event, agency, came)
 
     def _take(self, draft: Draft, event: ReferralRouted, agency: Agency, came: Came | None = None) -> None:
-        if event.replaces is not None and event.action in (Action.UPDATE, Action.WITHDRAWN):
-            earlier = draft.row(agency.id, event.replaces)
-            if earlier is not None:
-                apply(draft, earlier, decision.superseded(earlier, event.action, draft.now))
-        document = render(event, agency, proof=f"{self._proofs}/v1/tips/{event.tip_id}")
-        row = begin(event, agency, draft.now, document=document, came=came)
-        if row.push is not Push.NONE:
+        feed, proof = draft.feed(agency.id), f"{self._proofs}/v1/tips/{event.tip_id}"
+        clear = render(event, agency, proof=proof, sender=self._sender, feed=feed.next())
+        document = self._sealer.seal(clear, agency)
+        row = numbered(begin(event, agency, draft.now, document=document, came=came), feed.next())
+        draft.save_feed(agency.id, feed.sent(document))
+        if row.ways:
             draft.put(document_key(agency.id, row.referral_id), document)
         if feeds(agency):
-            draft.emit(topic.feed(agency.id, row.referral_id, document, tip=row.tip_id))
+            draft.emit(topic.feed(row, document, kind=document_type(clear)))
         apply(draft, None, decision.taken(row, fed=feeds(agency), now=draft.now))
-        pump(draft, agency, draft.lane(agency.id))
+        ending.hurry(draft, agency, row.referral_id)
+        _pump(draft, agency)
 
     def _receipt(self, draft: Draft, checked: ReceiptChecked) -> None:
         row = draft.row(checked.agency, checked.receipt.referral_id)
@@ -152,20 +170,52 @@ class NotifierHop:
         change = answered(row, checked.receipt, draft.now)
         apply(draft, row, change, actor=f"agency:{row.agency}")
 
+    def _ordered(self, draft: Draft, record: Record, event: UUID) -> None:
+        order = agency_ordered(record.value)
+        if partition_of(order.agency, self._partitions) != record.partition:
+            raise Poison(DeadReason.UNKNOWN_AGENCY)
+        agency = self._agencies.reachable(order.agency)
+        draft.outcome.attributes |= {telemetry.AGENCY: order.agency, telemetry.ORDER: order.order.value}
+        obey(draft, Given(order, str(event), agency), replay.begin)
+        if agency is not None:
+            _pump(draft, agency)
+
     def _timer(self, draft: Draft, key: str) -> None:
         name, _, rest = key.partition("/")
-        agency_id, _, referral = rest.partition("/")
+        lane, _, referral = rest.partition("/")
+        agency_id, channel = read_lane_name(lane)
         agency = self._agencies.reachable(agency_id)
         draft.outcome.attributes[telemetry.AGENCY] = agency_id
         if name == LANE_TIMER:
-            lane = draft.lane(agency_id).model_copy(update={"wake": None})
-            draft.save_lane(agency_id, lane)
+            draft.save_lane(lane, draft.lane(lane).model_copy(update={"wake": None}))
+        elif name == replay.SWEEP:
+            replay.step(draft, agency_id, reachable=agency is not None)
+        elif name == DEPARTURE:
+            gathering.depart(draft, agency_id, agency)
         elif name == unreachable.REVIVE:
             self._revive(draft, agency_id, UUID(referral))
+        elif name == overtaking.FORGET:
+            overtaking.forget(draft, agency_id, UUID(referral))
+        elif name == RETRY:
+            self._retry(draft, Named(agency_id, channel, UUID(referral)), agency)
         else:
             self._row_timer(draft, name, agency, draft.row(agency_id, UUID(referral)))
         if agency is not None:
-            pump(draft, agency, draft.lane(agency_id))
+            _pump(draft, agency)
+        else:
+            evict(draft, agency_id)
+
+    def _retry(self, draft: Draft, named: Named, agency: Agency | None) -> None:
+        row = draft.row(named.agency, named.id)
+        if row is None:
+            gathering.offer(draft, named.agency, named.id)
+            return
+        _tell(draft, row.tip_id, row.agency, row.referral_id, row.trace)
+        if agency is None:
+            apply(draft, row, decision.removed(row, draft.now))
+            return
+        apply(draft, row, decision.due(row, named.channel))
+        ending.hurry(draft, agency, row.referral_id)
 
     def _row_timer(self, draft: Draft, name: str, agency: Agency | None, row: Delivery | None) -> None:
         if row is None:
@@ -175,59 +225,49 @@ class NotifierHop:
             draft.put(row_key(row.agency, row.referral_id), None)
         elif agency is None:
             apply(draft, row, decision.removed(row, draft.now))
-        elif name == RETRY:
-            apply(draft, row, decision.due(row))
         elif name == LADDER:
-            apply(draft, row, decision.climbed(row))
+            apply(draft, row, decision.climbed(row, following=ending.next_way(agency, row)))
         elif name == FOLLOW:
             apply(draft, row, decision.followed_up(row, draft.now))
 
     def _revive(self, draft: Draft, agency_id: str, referral: UUID) -> None:
         event = unreachable.kept(draft, agency_id, referral)
-        agency = self._agencies.reachable(agency_id)
         if event is None:
             return
+        agency = self._agencies.receiver(agency_id, is_test=event.is_test)
         _tell(draft, event.tip_id, agency_id, referral)
         if agency is None:
             unreachable.wait(draft, agency_id, referral)
         else:
             unreachable.release(draft, agency_id, referral)
             self._take(draft, event, agency)
+            row = draft.row(agency_id, referral)
+            if row is not None:
+                # The router was told when it was kept; it is asked for another destination once only.
+                draft.save(row.model_copy(update={"expired": True}))
 
     def _told(self, draft: Draft, told: Told) -> None:
-        agency_id, referral, tries = read_key(told.key)
-        lane, row = draft.lane(agency_id), draft.row(agency_id, referral)
-        if referral not in lane.sending or (row is not None and row.tries != tries):
+        named = read_key(told.key)
+        if not ending.stands(draft, named):
             return
-        if row is None:
-            draft.save_lane(agency_id, lane.ended(referral, lane.breaker))
-            return
-        end = AttemptEnd.model_validate_json(told.body)
-        verdict = of_end(end.status, end.fault)
-        lane = self._ended(draft, row, lane, end)
-        draft.save_lane(agency_id, lane)
-        _tell(draft, row.tip_id, agency_id, referral, row.trace)
+        end, agency = AttemptEnd.model_validate_json(told.body), self._agencies.reachable(named.agency)
+        row = draft.row(named.agency, named.id)
+        lane = ending.ended(draft, named, end, agency)
+        if row is not None:
+            _tell(draft, row.tip_id, named.agency, named.id, row.trace)
         draft.outcome.attributes |= {
-            telemetry.ATTEMPT: tries,
-            telemetry.CHANNEL: "webhook",
+            telemetry.AGENCY: named.agency,
+            telemetry.ATTEMPT: named.tries,
+            telemetry.CHANNEL: named.channel.value,
             telemetry.BREAKER: lane.breaker.state(draft.now),
         }
-        if verdict is Verdict.DELIVERED:
-            self._answer_of(draft, agency_id, referral, end)
-            release(draft, agency_id)
-        agency = self._agencies.reachable(agency_id)
+        if ending.verdict_of(end) is Verdict.DELIVERED:
+            self._answer_of(draft, named.agency, named.id, end)
+            release(draft, named.agency, named.channel)
         if agency is not None:
-            pump(draft, agency, lane)
-
-    def _ended(self, draft: Draft, row: Delivery, lane: AgencyLane, end: AttemptEnd) -> AgencyLane:
-        verdict = of_end(end.status, end.fault)
-        asked = timedelta(seconds=end.retry_after_s) if end.retry_after_s else None
-        ended = Ended(verdict, reason(end.status, end.fault), counts=lane.breaker.closed, asked=asked)
-        apply(draft, row, decision.attempted(row, ended, draft.now))
-        if verdict is Verdict.DELIVERED:
-            return lane.ended(row.referral_id, lane.breaker.succeeded())
-        broken = lane.breaker.gone(draft.now) if verdict is Verdict.GONE else lane.breaker.failed(draft.now)
-        return lane.ended(row.referral_id, broken)
+            _pump(draft, agency)
+        else:
+            evict(draft, named.agency)
 
     def _answer_of(self, draft: Draft, agency: str, referral: UUID, end: AttemptEnd) -> None:
         """A receipt in the answer counts, for the referral that was sent and no other; anything else says nothing."""
@@ -235,6 +275,11 @@ class NotifierHop:
         row = draft.row(agency, referral)
         if isinstance(checked, ReceiptChecked) and checked.receipt.referral_id == referral and row is not None:
             self._answer(draft, row, checked)
+
+
+def _pump(draft: Draft, agency: Agency) -> None:
+    for channel in PUSHED:
+        pump(draft, agency, channel)
 
 
 def _came(record: Record) -> Came:

@@ -1,12 +1,15 @@
 """Which agencies this notifier can reach, and what is wrong with a record before anything is sent."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 
-from contracts.onboarding import Agency
+from contracts.onboarding import Agency, EmailChannel
 from contracts.vocabulary import ChannelName
 from services.chassis.errors import Misconfigured
-from services.chassis.onboarding import Agencies
+from services.chassis.onboarding import Agencies, leaves
+from services.notifier.channels.email_message import is_address
+from services.notifier.sealing import JweSealer, Sealer
 
 
 class Onboarded:
@@ -23,6 +26,8 @@ class Onboarded:
         self._hold = hold_countries
         for agency in records.values():
             check_offered(agency)
+        self.sealer: Sealer = JweSealer.of(records.values())
+        """Seals with the keys that the records name; they were read and tried when this was made."""
 
     @classmethod
     def of(cls, agencies: Agencies) -> "Onboarded":
@@ -32,9 +37,19 @@ class Onboarded:
     def reachable(self, agency: str) -> Agency | None:
         """The record of *agency* where a referral may go to it: onboarded, active, and not under legal hold."""
         record = self.records.get(agency)
-        if record is None or not record.active or record.hold or record.country in self._hold:
+        if record is None or not (record.active or record.test) or record.hold or record.country in self._hold:
             return None
         return record
+
+    def receiver(self, agency: str, *, is_test: bool) -> Agency | None:
+        """The same for one referral: a test never goes to a live endpoint, nor anything else to a test endpoint."""
+        record = self.reachable(agency)
+        return record if record is not None and fits(record, is_test=is_test) else None
+
+
+def fits(agency: Agency, *, is_test: bool) -> bool:
+    """Tell whether the endpoints of *agency* are for such a referral; what stays on this machine is for both."""
+    return is_test if agency.test else not (is_test and leaves(agency))
 
 
 def check_offered(agency: Agency) -> None:
@@ -45,18 +60,50 @@ def check_offered(agency: Agency) -> None:
         Misconfigured: Names the agency, the field and what to do.
     """
     where = f"agencies.toml, agency {agency.id!r}"
-    if set(agency.channels) == {ChannelName.EMAIL}:
-        raise Misconfigured(
-            f"{where}: e-mail is its only channel, and e-mail is not offered in this version; "
-            "add webhook, topic or pull to channels"
-        )
-    if agency.encrypt_to is not None:
-        raise Misconfigured(
-            f"{where}: encrypt_to is set, and encrypted documents are not offered in this version; "
-            "referrals would leave in clear text, so remove the agency or the field"
-        )
+    if agency.email is not None:
+        _check_email(where, agency.email)
     if agency.webhook is not None and ChannelName.WEBHOOK in agency.channels:
         _check_webhook(where, agency)
+
+
+def mail_warnings(agency: Agency, *, has_relay: bool) -> Iterator[str]:
+    """What will not stop the notifier, but an operator should know before a notice is due."""
+    if agency.email is None or ChannelName.EMAIL not in agency.channels:
+        return
+    if agency.email.host is None and not has_relay:
+        yield "no mail server: set VIDARE_SMTP, or host in its email record; until then its mails wait"
+    reads = agency.encrypt_to or agency.token or set(agency.channels) - {ChannelName.EMAIL}
+    if not reads:
+        yield "it is told of referrals that it cannot read: add encrypt_to or token to its record"
+
+
+def _check_email(where: str, email: EmailChannel) -> None:
+    for name, address in (("to", email.to), ("from", email.sender)):
+        if not is_address(address):
+            raise Misconfigured(
+                f"{where}: email.{name} must be one plain address such as desk@agency.example, without a name, "
+                "a comment, quotes or spaces; domains in ASCII"
+            )
+    if email.ca is not None and not Path(email.ca).is_file():
+        raise Misconfigured(f"{where}: email.ca names a file that is not there")
+    if (email.username is None) != (email.password is None):
+        raise Misconfigured(f"{where}: email.username and email.password go together; give both or neither")
+    if email.username is not None and (email.host is None or not email.starttls):
+        raise Misconfigured(
+            f"{where}: email.username is for the record's own host, behind STARTTLS; name host, and leave starttls on "
+            "(for the mesh's own server set VIDARE_SMTP_USERNAME)"
+        )
+    if not email.starttls and email.host is not None and not _is_here(email.host):
+        raise Misconfigured(
+            f"{where}: email.starttls is off, so notices would leave this machine in clear text; turn it on"
+        )
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _check_webhook(where: str, agency: Agency) -> None:

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from contracts.events import ReferralRouted
+from contracts.events import AgencyOrdered, ReferralRouted
 from contracts.referral import ReceiptChecked
 from contracts.vocabulary import DeadReason
 from services.chassis.errors import Poison
@@ -30,6 +30,16 @@ def receipt_checked(raw: bytes | None) -> ReceiptChecked:
         Poison: It is none.
     """
     return _read(ReceiptChecked, raw)
+
+
+def agency_ordered(raw: bytes | None) -> AgencyOrdered:
+    """
+    The order that an operator gave.
+
+    Raises:
+        Poison: It is none.
+    """
+    return _read(AgencyOrdered, raw)
 
 
 def _read(model: type[Model], raw: bytes | None) -> Model:

@@ -8,11 +8,12 @@ whole and looked at every day, for an agency may be onboarded again.
 from datetime import timedelta
 from uuid import UUID
 
-from contracts.events import DeliveryRecorded, OutcomeReported, ReferralRouted
+from contracts.events import DeliveryRecorded, DeliveryWord, OutcomeReported, ReferralRouted
 from contracts.topics import DELIVERIES, OUTCOMES
 from contracts.vocabulary import EntryKind
 from services.chassis.hop import Emit, Entry
 from services.notifier.draft import Draft, timer_key
+from services.notifier.orders import BY_PERSON
 
 KEPT = "u/"
 """Prefix of the kept referrals, as they came from the router."""
@@ -27,8 +28,6 @@ REASON = "recipient_removed"
 
 def keep(draft: Draft, event: ReferralRouted) -> None:
     """Keep *event* whole, tell the router, and look again tomorrow."""
-    if event.replaces is not None:
-        draft.put(_key(event.destination, event.replaces), None)
     draft.put(
         _key(event.destination, event.referral_id), event.model_dump_json(by_alias=True, exclude_none=True).encode()
     )
@@ -60,19 +59,29 @@ def release(draft: Draft, agency: str, referral: UUID) -> None:
     draft.put(_key(agency, referral), None)
 
 
+def close(draft: Draft, event: ReferralRouted, *, actor: str) -> None:
+    """A person ends it here; the router has found another way long ago."""
+    release(draft, event.destination, event.referral_id)
+    draft.wake(timer_key(REVIVE, event.destination, event.referral_id), None)
+    tally = {"referral": str(event.referral_id), "agency": event.destination, "what": "closed", "reason": BY_PERSON}
+    kind = EntryKind.DELIVERY_CLOSED.value
+    draft.enter(Entry(kind, str(event.tip_id), "delivery of a referral", tally=tally, actor=actor))
+    draft.emit(_recorded(event, draft, "closed", BY_PERSON))
+
+
 def _key(agency: str, referral: UUID) -> str:
     return f"{KEPT}{agency}/{referral}"
 
 
-def _recorded(event: ReferralRouted, draft: Draft) -> Emit:
+def _recorded(event: ReferralRouted, draft: Draft, what: DeliveryWord = "parked", reason: str = REASON) -> Emit:
     body = DeliveryRecorded(
         referral_id=event.referral_id,
         tip_id=event.tip_id,
         version=event.version,
         destination=event.destination,
-        what="parked",
-        reason=REASON,
-        next_at=draft.now + EVERY,
+        what=what,
+        reason=reason,
+        next_at=draft.now + EVERY if what == "parked" else None,
         at=draft.now,
     )
     raw = body.model_dump_json(by_alias=True, exclude_none=True).encode()

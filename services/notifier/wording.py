@@ -7,7 +7,7 @@ from contracts.events import DeliveryRecorded, OutcomeReported, ReferralRouted
 from contracts.onboarding import Agency
 from contracts.referral import ReceiptChecked, TipStatus
 from contracts.topics import DELIVERIES, OUTCOMES, STATUS
-from contracts.vocabulary import EntryKind
+from contracts.vocabulary import ChannelName, EntryKind
 from services.chassis.hop import Emit, Entry
 from services.notifier.change import Change, Note, Report, Telling
 from services.notifier.delivery import Delivery
@@ -26,16 +26,17 @@ ENTRY_KINDS: dict[str, EntryKind] = {
     "question": EntryKind.RECEIPT_CHECKED,
     "active_investigation": EntryKind.RECEIPT_CHECKED,
     "receipt_ignored": EntryKind.RECEIPT_CHECKED,
+    "reopened": EntryKind.DELIVERY_REOPENED,
 }
 """The custody entry of each note; ``dispatched`` is told by ``hop.queued``."""
 
-RECEIPT_WORDS = frozenset(
-    {"acknowledged", "actioned", "closed", "nacked", "question", "active_investigation", "receipt_ignored"}
+ACTED_WORDS = frozenset(
+    {"acknowledged", "actioned", "closed", "nacked", "question", "active_investigation", "receipt_ignored", "reopened"}
 )
-"""Notes of which the agency is the actor."""
+"""Notes of which the agency is the actor, or the operator whose order it was."""
 
 DISCLOSURES = frozenset({"attempted", "delivered"})
-"""Notes that name the digest of the bytes that left."""
+"""Notes that name the digest of the bytes that left; a notice by mail says nothing of them."""
 
 
 def events(change: Change, now: datetime) -> Iterable[Emit]:
@@ -47,7 +48,7 @@ def events(change: Change, now: datetime) -> Iterable[Emit]:
 
 
 def entries(change: Change, *, actor: str | None = None) -> Iterable[Entry]:
-    """Every custody entry that *change* needs; *actor* is the agency, where its receipt caused it."""
+    """Every custody entry that *change* needs; *actor* is the agency or the operator who caused it."""
     for note in change.notes:
         kind = ENTRY_KINDS.get(note.what)
         if kind is not None:
@@ -64,12 +65,19 @@ def _entry(row: Delivery, kind: EntryKind, note: Note, actor: str | None) -> Ent
     if note.reason is not None:
         tally["reason"] = note.reason
     if note.what == "attempted":
-        tally["attempt"] = row.tries
+        tally["attempt"] = _attempt(row, note)
     if note.channel is not None:
         tally["channel"] = note.channel.value
-    basis = {"document": row.digest} if note.what in DISCLOSURES and row.digest else {}
-    by = actor if note.what in RECEIPT_WORDS else None
+    left = note.what in DISCLOSURES and (note.channel is not ChannelName.EMAIL or row.sealed)
+    basis = {"document": row.digest} if left and row.digest else {}
+    by = actor if note.what in ACTED_WORDS else None
     return Entry(kind.value, str(row.tip_id), "delivery of a referral", basis=basis, tally=tally, actor=by)
+
+
+def _attempt(row: Delivery, note: Note) -> int:
+    """Number of the attempt by the note's channel, or of all so far."""
+    way = row.way(note.channel) if note.channel is not None else None
+    return way.tries if way is not None else row.attempts
 
 
 def _delivery(row: Delivery, note: Note, now: datetime) -> Emit:
@@ -80,7 +88,7 @@ def _delivery(row: Delivery, note: Note, now: datetime) -> Emit:
         destination=row.agency,
         what=note.what,
         channel=note.channel,
-        attempt=row.tries,
+        attempt=_attempt(row, note),
         reason=note.reason,
         reference=row.case,
         next_at=note.next_at,

@@ -206,7 +206,7 @@ async def test_a_broker_that_is_down_is_said_with_a_time(desk: Desk) -> None:
         (orjson.dumps(RECEIPT | {"reference": None}), None, 422, "invalid_field"),
         (orjson.dumps(RECEIPT), str(a_referral(2).referral_id), 422, "invalid_field"),
         (orjson.dumps(RECEIPT), "..%2f..%2fx", 404, None),
-        (orjson.dumps(RECEIPT), "not-an-id", 422, "invalid_field"),
+        (orjson.dumps(RECEIPT), "not-an-id", 404, "unknown_reference"),
     ],
 )
 async def test_a_wrong_receipt_is_refused_in_words(

@@ -109,7 +109,8 @@ def a_referral(number: int = 1, **changes: Any) -> ReferralRouted:
 def an_effect(agency: str, referral: UUID, document: bytes, tries: int = 1) -> Effect:
     """The effect of sending *document*."""
     row = begin(a_referral(), an_agency(), START, document=document)
-    return ask(row.model_copy(update={"agency": agency, "referral_id": referral, "tries": tries}), document)
+    way = row.ways[0].model_copy(update={"tries": tries})
+    return ask(row.model_copy(update={"agency": agency, "referral_id": referral}), way, document)
 
 
 class World:
@@ -170,6 +171,10 @@ class World:
         self._ends.clear()
         self._start(self.hop.resume(self))
 
+    def tell(self, key: str, end: AttemptEnd) -> Outcome:
+        """Give the hop the end of an attempt, whether it is under way or not."""
+        return self._decide(told=tell(key, end))
+
     def rows(self, topic: str) -> list[dict[str, Any]]:
         """Bodies of the events of *topic*, in order."""
         return [orjson.loads(event.body) for event in self.events if event.topic == topic]
@@ -179,9 +184,14 @@ class World:
         return [row["what"] for row in self.rows("deliveries")]
 
     def row(self, referral: UUID, agency: str = "hotline-nl") -> dict[str, Any]:
-        """The stored row of a delivery."""
+        """The stored row of a delivery, and beside its own fields those of its first way."""
         found: dict[str, Any] = orjson.loads(self.store[f"r/{agency}/{referral}"])
-        return found
+        return (found["ways"][0] if "ways" in found else {}) | found
+
+    def way(self, referral: UUID, channel: str, agency: str = "hotline-nl") -> dict[str, Any]:
+        """How far the copy of a delivery for *channel* is; empty where that channel is not in use."""
+        row: dict[str, Any] = orjson.loads(self.store[f"r/{agency}/{referral}"])
+        return next((way for way in row.get("ways", ()) if way["channel"] == channel), {})
 
     def _next(self) -> datetime | None:
         moments = [*self.timers.values(), *(end[0] for end in self._ends[:1])]

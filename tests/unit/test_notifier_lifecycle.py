@@ -9,10 +9,9 @@ import pytest
 
 from contracts.events import ReferralRouted
 from contracts.vocabulary import Action, DeadReason, Priority
-from services.chassis.errors import Misconfigured, Poison
+from services.chassis.errors import Poison
 from services.chassis.hop import Effect
 from services.notifier.attempt import AttemptEnd, read_body
-from services.notifier.onboarded import Onboarded
 from services.notifier.parse import referral_routed
 from tests.support.notifier_world import SECRETS, START, World, a_referral, an_agency
 
@@ -244,7 +243,7 @@ def test_after_removal_nobody_asks_again() -> None:
     assert "escalated" not in world.words()
     world.run(90 * DAY)
 
-    assert {} == {key: value for key, value in world.store.items() if not key.startswith("a/")}
+    assert {} == {key: value for key, value in world.store.items() if not key.startswith(("a/", "f/"))}
     assert {} == world.timers
 
 
@@ -506,22 +505,6 @@ def test_pull_agencies_have_a_feed_and_no_push() -> None:
     assert ["dispatched", "delivered"] == world.words()
     assert [] == world.sent
     assert not [key for key in world.store if key.startswith("d/")]
-
-
-def test_email_alone_is_refused_in_clear_words() -> None:
-    """A channel that this version lacks is said at start, not when a child waits."""
-    agency = an_agency(channels=["email"], webhook=None, email={"to": "desk@mail.example", "from": "mesh@mail.example"})
-
-    with pytest.raises(Misconfigured, match="not offered in this version"):
-        Onboarded({agency.id: agency})
-
-
-def test_an_encrypting_agency_is_refused_rather_than_served_in_clear() -> None:
-    """``encrypt_to`` is a promise that this version can't keep."""
-    agency = an_agency(encrypt_to="keys/agency.jwk")
-
-    with pytest.raises(Misconfigured, match="clear text"):
-        Onboarded({agency.id: agency})
 
 
 def test_rows_events_and_entries_hold_no_content() -> None:

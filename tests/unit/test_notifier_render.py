@@ -31,7 +31,7 @@ def bytes_for(profile: str, **changes: Any) -> bytes:
 
 
 @pytest.mark.parametrize("profile", ALLOWED)
-def test_a_profile_shows_what_it_may_and_nothing_else(profile: str) -> None:
+def test_e85_a_profile_shows_what_it_may_and_nothing_else(profile: str) -> None:
     """E85: what a destination may not have is not in the bytes."""
     raw = bytes_for(profile).decode()
 
@@ -66,7 +66,7 @@ def test_what_is_withheld_is_named(profile: str, withheld: set[str]) -> None:
 
 
 @pytest.mark.parametrize("profile", ["hotline", "interpol-iccam", "provider"])
-def test_credentials_in_urls_are_masked_outside_the_police(profile: str) -> None:
+def test_e08_credentials_in_urls_are_masked_outside_the_police(profile: str) -> None:
     """E08: user name and password reach police only; the rest of the URL is as sent."""
     raw = bytes_for(profile).decode()
 
@@ -77,7 +77,7 @@ def test_credentials_in_urls_are_masked_outside_the_police(profile: str) -> None
 
 
 @pytest.mark.parametrize("profile", ALLOWED)
-def test_a_contact_without_consent_is_in_no_bytes(profile: str) -> None:
+def test_e06_a_contact_without_consent_is_in_no_bytes(profile: str) -> None:
     """E06: the contact never leaves, and the police copy says that there is one."""
     raw = bytes_for(profile, share_with_police=False).decode()
 
@@ -87,7 +87,7 @@ def test_a_contact_without_consent_is_in_no_bytes(profile: str) -> None:
 
 
 @pytest.mark.parametrize("profile", ALLOWED)
-def test_an_anonymous_tip_has_no_reporter_anywhere(profile: str) -> None:
+def test_e05_an_anonymous_tip_has_no_reporter_anywhere(profile: str) -> None:
     """E05: no contact was given, so nothing is shown and nothing is withheld."""
     content = full_content().model_copy(update={"reporter": None})
     read = orjson.loads(bytes_for(profile, content=content))

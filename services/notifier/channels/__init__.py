@@ -1,1 +1,1 @@
-"""How an agency is reached: one module per channel. E-mail is not offered in this version."""
+"""How an agency is reached: the modules of each channel."""

@@ -63,11 +63,12 @@ def public_or_loopback(ip: str) -> bool:
     return plain == "::1" or plain.startswith("127.") or is_public(plain)
 
 
-def guarded_connector(may: MAY, *, pin: aiohttp.Fingerprint | None = None) -> aiohttp.TCPConnector:
+def guarded_connector(may: MAY, *, pin: aiohttp.Fingerprint | None = None, keep: bool = False) -> aiohttp.TCPConnector:
     """
     A connector that asks *may* before each connect; *pin* holds the certificate on top of its verification.
 
     Connections are not kept: each attempt is checked anew, and none fails on one that the agency closed meanwhile.
+    Only the conformance kit asks to *keep* them.
     """
 
     def checked_socket(info: AddrInfo) -> socket.socket:
@@ -82,7 +83,7 @@ def guarded_connector(may: MAY, *, pin: aiohttp.Fingerprint | None = None) -> ai
         ssl=pin or True,
         resolver=GuardedResolver(may),
         use_dns_cache=False,
-        force_close=True,
+        force_close=not keep,
         socket_factory=checked_socket,
         limit=0,
     )

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 from contracts.events import DeliveryRecorded
 from contracts.topics import AGENCY, DELIVERIES
@@ -25,6 +26,7 @@ TAKEN_AT_ONCE = 500
 
 SCHEMA = """
 CREATE TABLE feed (agency TEXT, place INTEGER, referral TEXT, body BLOB, PRIMARY KEY (agency, place)) WITHOUT ROWID;
+CREATE INDEX feed_referral ON feed (agency, referral);
 CREATE TABLE answered (agency TEXT, referral TEXT, PRIMARY KEY (agency, referral)) WITHOUT ROWID;
 """
 
@@ -89,6 +91,20 @@ class PullView:
         except TimeoutError:
             pass
         return page
+
+    async def knows(self, agency: str, referral: UUID, *, wait_s: float) -> bool:
+        """Tell whether *referral* stands in the feed of *agency*; its reader may be ahead of us, so wait a little."""
+        try:
+            async with asyncio.timeout(wait_s):
+                while not self._holds(agency, referral):
+                    await self._changed.setdefault(agency, asyncio.Event()).wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _holds(self, agency: str, referral: UUID) -> bool:
+        row = (agency, str(referral))
+        return self._db.execute("SELECT 1 FROM feed WHERE agency = ? AND referral = ?", row).fetchone() is not None
 
     def close(self) -> None:
         """Close the file."""

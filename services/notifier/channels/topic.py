@@ -1,20 +1,30 @@
 """The topic channel: the agency's own feed, written in the hop's own transaction, exactly once for its readers."""
 
-from uuid import UUID
-
+from contracts.headers import JSON
 from contracts.topics import AGENCY
 from services.chassis.hop import Emit
+from services.notifier.delivery import Delivery
+from services.notifier.feed import headers
+from services.notifier.sealing import content_type
 
 
-def feed(agency: str, referral: UUID, document: bytes, *, tip: UUID) -> Emit:
-    """The event that puts *document* into the feed of *agency*: a disclosure, with a trace of its own."""
+def feed(row: Delivery, document: bytes, *, kind: str = "referral/1") -> Emit:
+    """
+    The event that puts *document* into the feed of its agency: a disclosure, with a trace of its own.
+
+    *kind* is the name and version of the document, also of one that is sealed.
+    """
+    sent_as = content_type(document)
+    mark = headers(row.number, row.previous) if row.number is not None else ()
     return Emit(
-        topic=AGENCY + agency,
-        key=str(referral),
-        type="referral/1",
+        topic=AGENCY + row.agency,
+        key=str(row.referral_id),
+        type=kind,
         body=document,
-        tip=str(tip),
-        to=agency,
+        tip=str(row.tip_id),
+        to=row.agency,
         partition=0,
         fresh_trace=True,
+        content_type=sent_as if sent_as != JSON else None,
+        headers=tuple((name, value.encode()) for name, value in mark),
     )

@@ -10,36 +10,40 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
 
 import aiohttp
 
 from contracts.onboarding import Agency, WebhookChannel
+from contracts.vocabulary import ChannelName
 from services.chassis.errors import Misconfigured
 from services.chassis.hop import Effect, Told
 from services.chassis.logs import logger
-from services.chassis.spanmaker import Attempt
-from services.chassis.tracecontext import parse_traceparent
-from services.notifier.attempt import Asked, AttemptEnd, read_body, read_key, tell
+from services.notifier import feed
+from services.notifier.attempt import AttemptEnd, read_body, read_key, tell
 from services.notifier.channels.guard import MAY, AddressRefused, guarded_connector, public_only
+from services.notifier.channels.observed import LATE, Observe, span_of, unobserved
 from services.notifier.channels.signing import headers
-from services.notifier.onboarded import Onboarded
+from services.notifier.onboarded import Onboarded, fits
 from services.notifier.receipts import LARGEST_BYTES
 from services.notifier.schedule import retry_after
-from services.notifier.verdicts import Fault, Verdict, of_end, of_status, reason
+from services.notifier.sealing import content_type
+from services.notifier.verdicts import Fault, Verdict, of_status
 
 LARGEST_HEADER_BYTES = 8 * 1024
 USER_AGENT = "Vidare/1 (referral/1; standard-webhooks)"
 
-LATE = timedelta(minutes=10)
-"""An attempt later than this begins a trace of its own."""
 
-Observe = Callable[[Attempt], None]
-"""Is told of every end, for its span and metrics; never of a URL or a body."""
+class Letter(NamedTuple):
+    """What one request carries."""
 
-
-def _unobserved(attempt: Attempt) -> None:
-    """Nobody counts."""
+    id: UUID
+    """Of the referral."""
+    document: bytes
+    mark: dict[str, str]
+    """Headers that say its place in the agency's feed."""
 
 
 class WebhookEffects:
@@ -52,7 +56,7 @@ class WebhookEffects:
         *,
         may: MAY = public_only,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        observe: Observe = _unobserved,
+        observe: Observe = unobserved,
     ) -> None:
         """
         Wire the channel.
@@ -74,15 +78,20 @@ class WebhookEffects:
 
     async def perform(self, effect: Effect) -> Told:
         """Send the document of *effect* once and tell how it ended."""
-        agency_id, _, _ = read_key(effect.key)
+        named = read_key(effect.key)
         asked, document = read_body(effect.body)
-        agency = self._agencies.reachable(agency_id)
+        agency = self._agencies.reachable(named.agency)
         began, now = time.time_ns(), self._now()
-        if agency is None or agency.webhook is None or not document:
+        if agency is None or not document:
             end = AttemptEnd(fault=Fault.INTERNAL)
+        elif asked.is_test is not None and not fits(agency, is_test=asked.is_test):
+            end = AttemptEnd(fault=Fault.REFUSED_ADDRESS)  # the record has changed since: a test stays away from it
+        elif agency.webhook is None or ChannelName.WEBHOOK not in agency.channels:
+            end = AttemptEnd(fault=Fault.NO_CHANNEL)
         else:
-            end = await self._attempt(agency, agency.webhook, effect.key, document)
-        self._observe(_span_of(effect.key, asked, end, (began, time.time_ns()), late=now - asked.queued_at > LATE))
+            mark = feed.headers(asked.number, asked.previous) if asked.number is not None else ()
+            end = await self._attempt(agency, agency.webhook, Letter(named.id, document, dict(mark)))
+        self._observe(span_of(effect.key, asked, end, (began, time.time_ns()), late=now - asked.queued_at > LATE))
         return tell(effect.key, end)
 
     async def close(self) -> None:
@@ -90,10 +99,10 @@ class WebhookEffects:
         for session in self._sessions.values():
             await session.close()
 
-    async def _attempt(self, agency: Agency, hook: WebhookChannel, key: str, document: bytes) -> AttemptEnd:
+    async def _attempt(self, agency: Agency, hook: WebhookChannel, letter: Letter) -> AttemptEnd:
         try:
             async with asyncio.timeout(hook.timeout_s):
-                return await self._post(agency, hook, key, document)
+                return await self._post(agency, hook, letter)
         except TimeoutError:
             return AttemptEnd(fault=Fault.TIMEOUT)
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -102,11 +111,11 @@ class WebhookEffects:
             logger().warning("an agency's webhook cannot be signed", agency=agency.id, reason=str(error))
             return AttemptEnd(fault=Fault.INTERNAL)
 
-    async def _post(self, agency: Agency, hook: WebhookChannel, key: str, document: bytes) -> AttemptEnd:
-        _, referral, _ = read_key(key)
-        now = self._now()
-        sent = headers(hook, self._secret, referral, now, document)
-        sent |= {"content-type": "application/json", "user-agent": USER_AGENT, "accept-encoding": "identity"}
+    async def _post(self, agency: Agency, hook: WebhookChannel, letter: Letter) -> AttemptEnd:
+        now, document = self._now(), letter.document
+        sent = headers(hook, self._secret, letter.id, now, document) | letter.mark
+        sent |= {"content-type": content_type(document).decode()}
+        sent |= {"user-agent": USER_AGENT, "accept-encoding": "identity"}
         session = self._session(agency.id, hook)
         async with session.post(
             hook.url, data=document, headers=sent, allow_redirects=False, ssl=self._context(agency.id, hook)
@@ -138,24 +147,6 @@ class WebhookEffects:
                 max_field_size=LARGEST_HEADER_BYTES,
             )
         return self._sessions[agency]
-
-
-def _span_of(key: str, asked: Asked, end: AttemptEnd, times: tuple[int, int], *, late: bool) -> Attempt:
-    agency, referral, tries = read_key(key)
-    failed = of_end(end.status, end.fault) is not Verdict.DELIVERED
-    return Attempt(
-        channel="webhook",
-        agency=agency,
-        referral=str(referral),
-        attempt=tries,
-        start_ns=times[0],
-        end_ns=times[1],
-        tip=asked.tip,
-        status_code=end.status,
-        error=reason(end.status, end.fault) if failed else None,
-        parent=parse_traceparent(asked.trace.encode()) if asked.trace else None,
-        late=late,
-    )
 
 
 def tls_context(hook: WebhookChannel) -> ssl.SSLContext:

@@ -1,0 +1,23 @@
+"""Every pushed channel as the one port the hop has: an attempt goes to the channel that its effect names."""
+
+from collections.abc import Mapping
+
+from contracts.vocabulary import ChannelName
+from services.chassis.hop import Effect, Effects, Told
+from services.notifier.attempt import AttemptEnd, tell
+from services.notifier.verdicts import Fault
+
+
+class Pushing:
+    """The `Effects` of the notifier's hop."""
+
+    def __init__(self, channels: Mapping[ChannelName, Effects]) -> None:
+        """Send by *channels*."""
+        self._channels = {name.value: channel for name, channel in channels.items()}
+
+    async def perform(self, effect: Effect) -> Told:
+        """Make the attempt and tell how it ended."""
+        channel = self._channels.get(effect.kind)
+        if channel is None:
+            return tell(effect.key, AttemptEnd(fault=Fault.NO_CHANNEL))
+        return await channel.perform(effect)

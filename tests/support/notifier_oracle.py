@@ -1,0 +1,364 @@
+"""
+What must hold of the notifier at every moment, told from what comes out of it alone.
+
+It knows the hop by its outcomes and nothing of its store.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from contracts.events import ReferralRouted
+from contracts.onboarding import Agency
+from contracts.vocabulary import Action
+from services.chassis.hop import Effect, Outcome, Record
+from services.notifier.attempt import AttemptEnd, read_body
+from tests.support.notifier_cases import (
+    AGAIN,
+    ENTERED,
+    FIRST_PAUSE,
+    FOLLOW_UPS,
+    HOUR,
+    LADDER,
+    MINUTE,
+    OPENS_AFTER,
+    Case,
+    Desk,
+    Ended,
+    Way,
+    agency_of,
+    deadline,
+    fits,
+    moment,
+)
+from tests.support.notifier_sim import NEVER, SECOND, Machine, referral_of
+
+
+class Oracle:
+    """Looks on, and writes down what is wrong."""
+
+    def __init__(self, onboarded: Mapping[str, Agency]) -> None:
+        self.onboarded = onboarded
+        """Every agency, those that are removed for a while included."""
+        self.wrong: list[str] = []
+        self.cases: dict[str, Case] = {}
+        self.desks: dict[str, Desk] = {}
+        self.ends = self.attempts = self.repeats = 0
+        self._replaced: set[str] = set()
+        self._bytes: dict[tuple[str, str], int] = {}
+        self._given: ReferralRouted | None = None
+        self._told: Ended | None = None
+        self._arrived: Case | None = None
+        self._jumped_at = -NEVER
+
+    # --- what the machine tells -------------------------------------------------------------------------------------
+
+    def given(self, machine: Machine, record: Record) -> None:  # noqa: ARG002 - the port
+        """Remember which referral is decided on."""
+        if record.topic.startswith("referrals-routed"):
+            self._given = ReferralRouted.model_validate_json(record.value or b"")
+
+    def ended(self, machine: Machine, effect: Effect, end: AttemptEnd, asked: float | None) -> None:  # noqa: ARG002
+        """Remember what the hop is about to be told."""
+        good = end.fault is None and (200 <= (end.status or 0) < 300 or 250 <= (end.reply or 0) <= 252)
+        self._told = Ended(effect, good=good, asked=asked)
+
+    def resumed(self, machine: Machine, effects: list[Effect]) -> None:
+        """A new process does again what was under way, and nothing else."""
+        self._given = self._told = None
+        for name, desk in self.desks.items():
+            again = {effect.key for effect in effects if effect.lane == name}
+            if again != set(desk.running):
+                self._say(machine, f"{name}: resumed {sorted(again)}, under way were {sorted(desk.running)}")
+        for effect in effects:
+            self._same_bytes(machine, effect)
+
+    def jumped(self, machine: Machine) -> None:
+        """The wall clock was moved: what was measured by it counts no more."""
+        self._jumped_at = machine.true
+        for desk in self.desks.values():
+            desk.last_start = -NEVER
+            desk.starts.clear()
+
+    def committed(self, machine: Machine, outcome: Outcome) -> None:
+        """Everything that one decision led to."""
+        self._arrived = None
+        if self._given is not None:
+            self._take(machine, self._given, outcome)
+            self._given = None
+        if self._told is not None:
+            self._end(self._told)
+        self._revived(machine, outcome)
+        for emit in outcome.events:
+            self._event(machine, emit.topic, emit.key, emit.body)
+        for effect in outcome.effects:
+            self._started(machine, effect)
+        self._entered(machine, outcome)
+        self._at_once(machine)
+        self._told = None
+
+    # --- what it makes of it ----------------------------------------------------------------------------------------
+
+    def _end(self, told: Ended) -> None:
+        """Count failures in a row as an agency's engineer would."""
+        desk = self._desk(told.effect)
+        desk.running.pop(told.effect.key, None)
+        notice = read_body(told.effect.body)[0].notice
+        self.ends += len(notice.lines) if notice is not None else 1
+        if told.good:
+            desk.failures = 0
+            for way in self._ways(told.effect.lane):
+                way.not_before = -NEVER if way.exhausted else way.not_before
+            return
+        desk.failures += 1
+
+    def _revived(self, machine: Machine, outcome: Outcome) -> None:
+        """A referral that was kept aside is taken when it gets a clock."""
+        for timer in outcome.timers:
+            name, _, rest = timer.key.partition("/")
+            case = self.cases.get(rest.rpartition("/")[2])
+            if case is not None and case.absent and name != "revive":
+                case.absent, case.began = False, machine.wall
+                case.ways = {name: Way() for name in case.ways}
+
+    def _take(self, machine: Machine, event: ReferralRouted, outcome: Outcome) -> None:
+        queued = [entry for entry in outcome.entries if entry.kind == "hop.queued"]
+        if len(queued) != 1:
+            self._say(machine, f"{event.referral_id}: {len(queued)} entries say that it came")
+        if str(event.referral_id) in self.cases:
+            self.repeats += 1
+            if [each for each in outcome.events if each.topic.startswith("referrals-agency-")] or outcome.effects:
+                self._say(machine, f"{event.referral_id}: a repeat was sent")
+            return
+        agency = machine.agencies.get(event.destination)
+        case = self.cases[str(event.referral_id)] = Case(event, machine.wall, absent=agency is None)
+        onboarded = self.onboarded[event.destination]
+        pushed = [name.value for name in onboarded.channels if name.value in ("webhook", "email")]
+        case.ways = {name: Way() for name in pushed[:1]}
+        case.gathered = onboarded.digest_p4 and event.priority.value == "P4" and pushed[:1] == ["email"]
+        if event.replaces is not None and event.action is not Action.SIGHTINGS:
+            self._replaced.add(str(event.replaces))
+            if str(event.replaces) in self.cases:
+                self.cases[str(event.replaces)].superseded = True
+        case.superseded = str(event.referral_id) in self._replaced
+        self._arrived = case if agency is not None else None
+
+    def _event(self, machine: Machine, topic: str, key: str, body: bytes) -> None:
+        if topic == "deliveries":
+            self._delivery(machine, orjson.loads(body))
+        elif topic == "outcomes":
+            row = orjson.loads(body)
+            case = self.cases[row["referral_id"]]
+            case.told.append(row["what"])
+            if sum(word in ("expired", "agency_removed") for word in case.told) > 1:
+                self._say(machine, f"{key}: a third destination is asked for: {case.told}")
+        elif topic.startswith("referrals-agency-"):
+            self._fed(machine, self.cases[key])
+
+    def _fed(self, machine: Machine, case: Case) -> None:
+        case.fed += 1
+        if case.fed > 1:
+            self._say(machine, f"{case.event.referral_id}: twice in the feed")
+        if case.superseded:
+            self._say(machine, f"{case.event.referral_id}: fed although a later version has taken its place")
+
+    def _delivery(self, machine: Machine, row: dict[str, Any]) -> None:
+        case, what = self.cases[row["referral_id"]], row["what"]
+        if what in ("attempted", "parked"):
+            way = case.ways.get(row.get("channel", ""), Way())
+            (self._attempted if what == "attempted" else self._parked)(machine, case, way, row)
+        elif what == "delivered":
+            case.delivered += 1
+            if row.get("channel") in case.ways:
+                case.ways[row["channel"]].not_before = -NEVER
+            if case.delivered > 1:
+                self._say(machine, f"{case.event.referral_id}: delivered twice")
+        elif what in ("escalated", "expired"):
+            self._climbed(machine, case, row)
+        elif what == "acknowledged":
+            case.acknowledged, case.asked_again, case.awaited = machine.wall, False, False
+        elif what in ("nacked", "withdrawn", "closed"):
+            case.over = True
+        elif what == "actioned":
+            case.followed = False
+
+    def _parked(self, machine: Machine, case: Case, way: Way, row: dict[str, Any]) -> None:
+        way.exhausted = row["reason"] == "exhausted"
+        way.not_before = moment(row["next_at"])
+        if way.not_before <= machine.wall:
+            self._say(machine, f"{case.event.referral_id}: parked without a later time")
+
+    def _attempted(self, machine: Machine, case: Case, way: Way, row: dict[str, Any]) -> None:
+        self.attempts += 1
+        way.exhausted, way.not_before = False, -NEVER
+        if "next_at" not in row or case.gathered:
+            return
+        delay = moment(row["next_at"]) - machine.wall
+        way.not_before = machine.wall + delay
+        asked = self._told.asked if self._told is not None else None
+        counts = {count + 1 for count in way.failed}
+        way.failed = {count for count in counts if fits(count, delay, asked)}
+        if not way.failed:
+            self._say(machine, f"{case.event.referral_id}: wait {counts} is {delay / SECOND} s, agency asked {asked}")
+            way.failed = {1}
+
+    def _climbed(self, machine: Machine, case: Case, row: dict[str, Any]) -> None:
+        word = row.get("reason", row["what"])
+        if word == "next_channel":
+            case.ways[row["channel"]] = Way()
+            return
+        if word.startswith("follow_up"):
+            table, done, since = FOLLOW_UPS, case.follow_ups, case.acknowledged or 0
+            case.follow_ups += 1
+        else:
+            table, done, since = LADDER[case.event.priority.value], case.rungs, case.began
+            case.rungs += 1
+        if done >= len(table) or table[done][1] != word or machine.wall < since + table[done][0] - SECOND:
+            self._say(
+                machine, f"{case.event.referral_id}: rung {done} is {word} after {(machine.wall - since) / HOUR} h"
+            )
+        if word.startswith("follow_up") or word in AGAIN:
+            case.asked_again = case.awaited = True
+            for way in case.ways.values():
+                way.failed, way.not_before, way.exhausted = {*way.failed, 0}, -NEVER, False
+
+    def _started(self, machine: Machine, effect: Effect) -> None:
+        desk = self._desk(effect)
+        self._in_bounds(machine, desk, self.onboarded[agency_of(effect.lane)])
+        case = self.cases.get(str(referral_of(effect)))
+        if case is not None:
+            self._may_go(machine, case, effect)
+            self._in_turn(machine, case, effect)
+            self._probing(machine, case, effect)
+        self._same_bytes(machine, effect)
+        fresh = case is not None and not case.ways[effect.kind].tries
+        desk.running[effect.key] = effect
+        desk.last_start = desk.last_start if fresh else machine.wall
+        if case is not None:
+            case.ways[effect.kind].tries += 1
+            case.awaited = False
+
+    def _may_go(self, machine: Machine, case: Case, effect: Effect) -> None:
+        name, way = case.event.referral_id, case.ways[effect.kind]
+        if machine.wall < way.not_before:
+            self._say(machine, f"{name}: an attempt before its time")
+        if case.superseded or case.over:
+            self._say(machine, f"{name}: sent although it is over")
+        if case.acknowledged is not None and not case.asked_again:
+            self._say(machine, f"{name}: sent although it was acknowledged")
+
+    def _probing(self, machine: Machine, case: Case, effect: Effect) -> None:
+        """After ten failures in a row one attempt at a time, with pauses; a fresh urgent one need not wait for them."""
+        desk = self._desk(effect)
+        if desk.failures < OPENS_AFTER:
+            return
+        if desk.running:
+            self._say(machine, f"{effect.lane}: a second probe of an open breaker")
+        fresh = case.urgent and not case.ways[effect.kind].tries
+        if machine.wall < desk.last_start + FIRST_PAUSE and not fresh:
+            self._say(machine, f"{effect.lane}: a probe before the pause was over")
+
+    def _in_turn(self, machine: Machine, case: Case, effect: Effect) -> None:
+        """Urgent first, then the oldest deadline; told of those that were never tried."""
+        for other in self._of(effect.lane):
+            way = other.ways.get(effect.kind)
+            if other is case or way is None or way.tries or way.not_before >= machine.wall or other.gathered:
+                continue
+            if not other.open or other.absent or other.delivered:
+                continue
+            sooner = (not other.urgent, deadline(other)) < (not case.urgent, deadline(case))
+            equal = other.urgent == case.urgent and not case.ways[effect.kind].tries
+            if (other.urgent and not case.urgent) or (sooner and equal):
+                self._say(machine, f"{case.event.referral_id}: went before {other.event.referral_id}")
+
+    def _in_bounds(self, machine: Machine, desk: Desk, agency: Agency) -> None:
+        if len(desk.running) >= agency.concurrency:
+            self._say(machine, f"{agency.id}: {len(desk.running) + 1} at a time")
+        desk.starts.append(machine.true)
+        while desk.starts[0] <= machine.true - MINUTE:
+            desk.starts.popleft()
+        if len(desk.starts) > agency.rate_per_minute * 1.1 + 1:
+            self._say(machine, f"{agency.id}: {len(desk.starts)} in a minute")
+
+    def _at_once(self, machine: Machine) -> None:
+        """A fresh urgent referral is sent in the decision that took it, where nothing is under way to its agency."""
+        case = self._arrived
+        if case is None or not case.urgent or any(way.tries for way in case.ways.values()):
+            return
+        if self._jumped_at > -NEVER and machine.agencies[case.event.destination].rate_per_minute < 600:
+            return  # the same minute is passed a second time, and its rate may be used up: seconds, no stall
+        if machine.true < self._jumped_at + MINUTE:
+            return  # the rate of the minute before is not known here
+        for channel in case.ways:
+            lane = case.event.destination + ("~email" if channel == "email" else "")
+            agency, desk = machine.agencies[case.event.destination], self.desks.setdefault(lane, Desk())
+            others = any(each.urgent and not each.over for each in self._of(agency.id) if each is not case)
+            while desk.starts and desk.starts[0] <= machine.true - MINUTE:
+                desk.starts.popleft()
+            if not desk.running and len(desk.starts) < max(1, agency.rate_per_minute // 10) and not others:
+                self._say(machine, f"{case.event.referral_id}: urgent, and it waits at an idle agency")
+
+    def _same_bytes(self, machine: Machine, effect: Effect) -> None:
+        each, digest = str(referral_of(effect)), hash(effect.body)
+        if effect.kind == "webhook" and not read_body(effect.body)[1]:
+            return  # the document is gone: nothing is sent
+        if self._bytes.setdefault((each, effect.kind), digest) != digest:
+            self._say(machine, f"{each}: other bytes under the same id")
+
+    def _entered(self, machine: Machine, outcome: Outcome) -> None:
+        """Every word of ``deliveries`` that is a step has its custody entry, in the same transaction."""
+        said = [row["what"] for row in _rows(outcome, "deliveries") if row["what"] in ENTERED]
+        entered = [entry.tally.get("what", entry.tally.get("reason")) for entry in outcome.entries]
+        for what in said:
+            if what not in entered and not (what == "parked" and "recipient_removed" in entered):
+                self._say(machine, f"{what} is in deliveries and not in the custody log")
+
+    # --- what holds at rest -----------------------------------------------------------------------------------------
+
+    def rest(self, machine: Machine) -> None:
+        """Nothing is discarded: who is open is under way, has a time of its own, or waits in a lane that moves."""
+        moving = {agency_of(name) for name, desk in self.desks.items() if desk.running} | {
+            agency_of(key.split("/")[1]) for key in machine.timers if key.startswith(("lane/", "departure/"))
+        }
+        timed = {key.split("/")[2] for key in machine.timers if key.count("/") == 2}
+        for name, case in self.cases.items():
+            handed_on = case.delivered and {"expired", "agency_removed"} & set(case.told)
+            watched = case.event.destination in moving or name in timed or handed_on
+            if case.open and not watched and not (case.notice and case.delivered):
+                self._say(machine, f"{name}: nobody will ever look at it again")
+            if case.open and not case.absent and not case.notice and "agency_removed" not in case.told:
+                self._rungs(machine, name, case)
+
+    def _rungs(self, machine: Machine, name: str, case: Case) -> None:
+        due = sum(case.began + after <= machine.wall - SECOND for after, _ in LADDER[case.event.priority.value])
+        if case.rungs < due and case.event.destination in machine.agencies:
+            self._say(machine, f"{name}: {case.rungs} rungs of {due} after {(machine.wall - case.began) / HOUR} h")
+
+    def finished(self, machine: Machine) -> None:
+        """Everything has recovered: every referral that still counts has been delivered, and all ends are told."""
+        self.rest(machine)
+        for name, case in self.cases.items():
+            if case.awaited and case.acknowledged is not None and case.followed and case.ways and not case.over:
+                self._say(machine, f"{name}: follow-up {case.follow_ups} was noted and never sent")
+            if case.open and not case.delivered:
+                self._say(machine, f"{name}: not delivered after {case.ways}, told {case.told}")
+        if self.ends != self.attempts:
+            self._say(machine, f"{self.ends} attempts ended, {self.attempts} are recorded")
+
+    def _desk(self, effect: Effect) -> Desk:
+        return self.desks.setdefault(effect.lane, Desk())
+
+    def _of(self, agency: str) -> list[Case]:
+        return [case for case in self.cases.values() if case.event.destination == agency_of(agency)]
+
+    def _ways(self, lane: str) -> list[Way]:
+        channel = "email" if lane.endswith("~email") else "webhook"
+        return [case.ways[channel] for case in self._of(lane) if channel in case.ways]
+
+    def _say(self, machine: Machine, what: str) -> None:
+        self.wrong.append(f"{machine.true / SECOND:.3f} s, wall {machine.wall / SECOND:.3f} s: {what}")
+
+
+def _rows(outcome: Outcome, topic: str) -> list[dict[str, Any]]:
+    return [orjson.loads(emit.body) for emit in outcome.events if emit.topic == topic]
