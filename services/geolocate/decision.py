@@ -38,8 +38,8 @@ _KIND_FLAGS = {
     "tor_exit": (Flag.TOR_EXIT,),
     "vpn": (Flag.POSSIBLE_PROXY,),
 }
-_REMEMBERED = 32_768
-"""Findings that a process keeps; about 15 MB at worst."""
+_REMEMBERED = 16_384
+"""Findings that a process keeps; about 8 MB at worst."""
 
 _TOR_CODE = "T1"
 _ANALYST_SOURCE = "analyst"
@@ -68,6 +68,8 @@ class Claim:
     country: str
     by: CountryBy | None
     vetted: bool
+    seen: str | None = None
+    """The day the sender saw it (ISO 8601): what was so then may be told apart from what databases say now."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,7 +205,7 @@ def _capped(found: Found) -> Found:
 def _with_claim(found: Found, claim: Claim) -> Found:
     """The sender's country beside the evidence; it decides only where a vetted partner's analyst looked."""
     source = _ANALYST_SOURCE if claim.by is CountryBy.ANALYST and claim.vetted else _SENDER_SOURCE
-    evidence = (Evidence(source=source, says=claim.country), *found.evidence)
+    evidence = (Evidence(source=source, says=claim.country, built=claim.seen), *found.evidence)
     if source == _SENDER_SOURCE or not is_country(claim.country):
         return replace(found, evidence=evidence)
     automatic = {found.country, *found.candidates} - {None, claim.country}

@@ -33,8 +33,8 @@ LISTS = ("networks.toml", "tor-exits.txt")
 Signature = tuple[int, int, int] | None
 """Inode, size and time of change; None while a file is not there."""
 
-_REMEMBERED = 65_536
-"""Addresses, and things said of them, that a process keeps: about 20 MB and 60 MB at worst."""
+_REMEMBERED = 16_384
+"""Addresses, and things said of them, that a process keeps: about 5 MB and 15 MB at worst."""
 
 
 class OpenSet:
@@ -59,13 +59,15 @@ class OpenSet:
         if reason is not None and not (reason == DOCUMENTATION and self._test):
             return self._said((), None, None, reason)
         says: list[tuple[Source, str]] = []
+        heard: set[str] = set()
         network: Network | None = None
         for source in self._real if reason is None else self._test:
             try:
                 if source.country is not None:
-                    country = source.country(ip)
+                    country = source.country(ip) if source.publisher not in heard else None
                     if country is not None:
                         says.append((source, country))
+                        heard.add(source.publisher)
                 elif network is None and source.network is not None:
                     network = source.network(ip)
             except (maxminddb.InvalidDatabaseError, ValueError):
@@ -208,15 +210,16 @@ def _signature(path: Path) -> Signature:
 
 
 def _named(sources: list[Source]) -> tuple[Source, ...]:
-    """Sources in the order in which they are heard; a lone synthetic one is called ``test``."""
+    """Sources in the order in which they are heard, a publisher's newest first; a lone synthetic one is ``test``."""
     lone = sum(1 for source in sources if source.test and source.country) == 1
     for source in sources:
         if source.test:
             source.name = "test" if lone and source.country else _test_name(source.path)
 
-    def rank(source: Source) -> tuple[int, str]:
-        known = (place for place, name in enumerate(_ORDER) if name in source.name)
-        return (next(known, len(_ORDER)), source.name)
+    def rank(source: Source) -> tuple[int, str, int, str]:
+        known = (place for place, name in enumerate(_ORDER) if name in source.publisher)
+        newest = -source.built.toordinal() if source.built else 0
+        return (next(known, len(_ORDER)), source.publisher, newest, source.name)
 
     return tuple(sorted(sources, key=rank))
 

@@ -6,7 +6,8 @@ verdicts are new.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
+from functools import lru_cache
 
 import orjson
 
@@ -19,7 +20,7 @@ from services.geolocate.geodata import OpenSet
 from services.geolocate.locate import World, points
 from services.geolocate.reading import Tip, read
 from services.geolocate.resolver import Resolver
-from services.geolocate.written import attributes, basis, jurisdiction_fields, tally
+from services.geolocate.written import attributes, basis, jurisdiction_bytes, tally
 
 NAME = "geolocate"
 LANES = (Lane(RECEIVED + URGENT, urgent=True), Lane(RECEIVED))
@@ -72,7 +73,7 @@ class GeolocateHop:
         world = World(used.look_up, given.now.date(), self._resolver)
         found = points(tip.urls, tip.addresses, world, vetted=tip.partner in self._vetted)
         return Outcome(
-            events=[_located(given, record, tip, jurisdiction_fields(found, used.builds))],
+            events=[_located(given, record, tip, jurisdiction_bytes(found, used.builds))],
             entries=[
                 Entry(_ENTRY, tip.id, _PURPOSE, basis=basis(found, used.digest), tally=tally(found)),
             ],
@@ -81,13 +82,16 @@ class GeolocateHop:
         )
 
 
-def _located(given: Input, record: Record, tip: Tip, jurisdiction: dict[str, object]) -> Emit:
-    head = orjson.dumps(
-        {"schema": _TYPE, "located_at": given.now.astimezone(UTC), "jurisdiction": jurisdiction},
-        option=orjson.OPT_UTC_Z,
-    )
-    # The tip is joined on as bytes: an encoder would copy it several times while its own buffer grows.
-    body = b'%b,"received":%b}' % (head[:-1], record.value or b"")
+@lru_cache(maxsize=4)
+def _head(now: datetime) -> bytes:
+    """How every event of one moment begins."""
+    head = {"schema": _TYPE, "located_at": now.astimezone(UTC)}
+    return orjson.dumps(head, option=orjson.OPT_UTC_Z)[:-1] + b',"jurisdiction":'
+
+
+def _located(given: Input, record: Record, tip: Tip, jurisdiction: bytes) -> Emit:
+    # Joined from bytes: an encoder would copy the tip several times while its own buffer grows.
+    body = b'%b%b,"received":%b}' % (_head(given.now), jurisdiction, record.value or b"")
     topic = LOCATED + URGENT if record.topic.endswith(URGENT) else LOCATED
     return Emit(
         topic,

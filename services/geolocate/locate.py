@@ -8,8 +8,11 @@ person's address says nothing of where content lies.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
+
+import msgspec
 
 from contracts.events import Evidence, Jurisdiction, Verdict
 from contracts.indicators import AddressIndicator, Indicators, UrlIndicator
@@ -24,6 +27,9 @@ AnyAddress: TypeAlias = AddressIndicator | Address
 
 _HOSTING = AddressRole.HOSTING
 _PERSONS = frozenset({AddressRole.UPLOAD, AddressRole.LOGIN, AddressRole.REGISTRATION, AddressRole.PEER})
+_RANKS = {AddressRole.UPLOAD: 0, AddressRole.PEER: 0, AddressRole.LOGIN: 1, AddressRole.REGISTRATION: 2}
+"""What a person did there tells more than where they signed up; within one role the newest comes first."""
+
 _PLACELESS = frozenset({Flag.ONION, Flag.ONION_V2, Flag.ONION_INVALID, Flag.I2P})
 """Names that no address belongs to: they have a route of their own."""
 
@@ -40,7 +46,7 @@ class World(NamedTuple):
     resolver: Resolver | None = None
 
 
-class Point(NamedTuple):
+class Point(msgspec.Struct, frozen=True, gc=False):
     """Where one indicator points: the contract's verdict as a plain value, which a hop makes for every record."""
 
     target: str
@@ -52,7 +58,7 @@ class Point(NamedTuple):
     observed_at: datetime | None = None
 
 
-class Points(NamedTuple):
+class Points(msgspec.Struct, frozen=True, gc=False):
     """Every point of a tip; the flags are those of all indicators."""
 
     hosting: Sequence[Point]
@@ -116,8 +122,25 @@ def points(urls: Sequence[AnyUrl], addresses: Sequence[AnyAddress], world: World
         elif address.role in _PERSONS:
             persons.append(_of_address(index, address, None, world, vetted=vetted))
     hosting += _of_urls(urls, world, served=bool(hosting))
-    told = [flag for one in (*hosting, *persons, *urls, *addresses) for flag in one.flags]
-    return Points(_once(hosting), persons, tuple(dict.fromkeys(told)))
+    if len(persons) > 1:
+        persons.sort(key=_telling)
+    told = [one.flags for one in (*hosting, *persons, *urls, *addresses) if one.flags]
+    return Points(_once(hosting), persons, _union(told))
+
+
+def _union(told: list[tuple[Flag, ...]]) -> tuple[Flag, ...]:
+    """Each flag once, in the order in which they were told; most tips have one finding and nothing else."""
+    if len(told) == 1:
+        return _distinct(told[0])
+    return tuple(dict.fromkeys(flag for flags in told for flag in flags))
+
+
+def _telling(point: Point) -> tuple[int, float]:
+    """Smaller for what tells more: by role, then the newest, then what has no time."""
+    seen = point.observed_at
+    if seen is None:
+        return _RANKS[point.role], 0.0
+    return _RANKS[point.role], -(seen if seen.tzinfo else seen.replace(tzinfo=UTC)).timestamp()
 
 
 def _served_domain(urls: Sequence[AnyUrl]) -> str | None:
@@ -130,7 +153,8 @@ def _served_domain(urls: Sequence[AnyUrl]) -> str | None:
 
 def _of_address(index: int, address: AnyAddress, domain: str | None, world: World, *, vetted: bool) -> Point:
     looked = world.look_up(address.ip) if address.ip else _NOTHING
-    claim = Claim(address.country, address.country_by, vetted) if address.country else None
+    seen = address.observed_at.date().isoformat() if address.country and address.observed_at else None
+    claim = Claim(address.country, address.country_by, vetted, seen) if address.country else None
     if claim or address.possible_proxy:
         found = weigh((looked,), claim=claim, proxy=address.possible_proxy, today=world.today)
     else:
@@ -145,7 +169,12 @@ def _of_address(index: int, address: AnyAddress, domain: str | None, world: Worl
 
 def _joined(own: tuple[Flag, ...], found: tuple[Flag, ...]) -> tuple[Flag, ...]:
     """Each flag once; most indicators have none of their own."""
-    return tuple(dict.fromkeys(own + found)) if own else found
+    return _distinct(own + found) if own else found
+
+
+@lru_cache(maxsize=256)
+def _distinct(flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
+    return tuple(dict.fromkeys(flags))
 
 
 def _is_shared(looked: Looked) -> bool:
@@ -210,5 +239,5 @@ def _once(hosts: Sequence[Point]) -> Sequence[Point]:
             best[key] = host
         else:
             first, second = (known, host) if known.found.confidence >= host.found.confidence else (host, known)
-            best[key] = first._replace(flags=_joined(first.flags, second.flags))
+            best[key] = msgspec.structs.replace(first, flags=_joined(first.flags, second.flags))
     return tuple(best.values())

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.chassis.errors import Misconfigured
 from services.chassis.tomlfile import read_toml, validate
+from services.indicators.lists import stated
 
 NetworkKind = Literal["cdn", "anycast", "tor_exit", "vpn", "cgnat"]
 
@@ -60,10 +61,24 @@ _BLANK: tuple[list[int], list[Operator | None]] = ([0], [None])
 """Nobody anywhere."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One entry of a list: who says so, and the day of the snapshot that it was taken from."""
+
+    id: str
+    kind: NetworkKind
+    source: str | None
+    date: date | None
+    blocks: int
+    numbers: int
+    path: Path
+
+
 @dataclass(slots=True)
 class Networks:
     """Every known operator, by block and by number."""
 
+    listed: list[Listed] = field(default_factory=list)
     by_asn: dict[int, Operator] = field(default_factory=dict)
     _blocks: dict[tuple[int, int], dict[int, Operator]] = field(default_factory=dict)
     _widths: dict[int, tuple[int, ...]] = field(default_factory=dict)
@@ -77,12 +92,20 @@ class Networks:
         Raises:
             ValueError: A block is not in CIDR notation.
         """
+        self.note(operator, blocks, numbers)
+        self.paint()
+
+    def note(self, operator: Operator, blocks: Iterable[str], numbers: Sequence[int] = ()) -> None:
+        """`add` without `paint`, which must follow the last of several."""
         for block in blocks:
             net = ip_network(block)
             bits = net.max_prefixlen
             self._blocks.setdefault((bits, net.prefixlen), {})[int(net[0]) >> bits - net.prefixlen] = operator
         for number in numbers:
             self.by_asn[number] = operator
+
+    def paint(self) -> None:
+        """Make what was noted findable."""
         for bits in (32, 128):
             self._widths[bits] = tuple(sorted((length for b, length in self._blocks if b == bits), reverse=True))
             self._stretches[bits] = self._painted(bits)
@@ -123,6 +146,7 @@ def load_networks(folders: Iterable[Path]) -> Networks:
             _read_operators(made, folder / "networks.toml")
         if (folder / "tor-exits.txt").is_file():
             _read_exits(made, folder / "tor-exits.txt")
+    made.paint()
     return made
 
 
@@ -130,13 +154,17 @@ def _read_operators(made: Networks, path: Path) -> None:
     file = read_toml(path)
     for number, row in enumerate(validate(file, _File).operator):
         try:
-            made.add(Operator(row.id, row.kind, row.agency), row.cidr, row.asn)
+            made.note(Operator(row.id, row.kind, row.agency), row.cidr, row.asn)
         except ValueError as error:
             raise file.refuse(("operator", number, "cidr"), f"operator {row.id!r}: {error}") from error
+        made.listed.append(Listed(row.id, row.kind, row.source, row.date, len(row.cidr), len(row.asn), path))
 
 
 def _read_exits(made: Networks, path: Path) -> None:
-    lines = path.read_text("utf-8").splitlines()
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{path}:1: not a text in UTF-8; one address or block a line") from error
     blocks = [
         (number, line.strip()) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")
     ]
@@ -145,4 +173,6 @@ def _read_exits(made: Networks, path: Path) -> None:
             ip_network(block)
         except ValueError as error:
             raise Misconfigured(f"{path}:{number}: {error}; one address or block a line") from error
-    made.add(Operator(_TOR, "tor_exit"), [block for _, block in blocks])
+    made.note(Operator(_TOR, "tor_exit"), [block for _, block in blocks])
+    source, day = stated(lines)
+    made.listed.append(Listed(_TOR, "tor_exit", source, day, len(blocks), 0, path))

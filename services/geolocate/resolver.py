@@ -6,7 +6,6 @@ exists. A decision never waits here: an answer that is not there yet is asked
 for in the background, and the tip is read again.
 """
 
-import socket
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -19,11 +18,11 @@ from services.chassis.errors import Unavailable
 from services.indicators.addresses import is_public, parse_address
 from services.indicators.reserved import is_documentation
 
-MOST_ANSWERS = 16
-"""Addresses of one name that are looked at."""
+MOST_ANSWERS = 64
+"""Addresses of one name that are looked at; a network that spreads one name over countries shows itself by then."""
 
 _KEPT = timedelta(minutes=10).total_seconds()
-_PATIENCE = timedelta(seconds=5).total_seconds()
+PATIENCE = timedelta(seconds=5)
 """A name that has not answered by then has no answer: nothing is asked for ever."""
 
 _NAMES = 10_000
@@ -54,17 +53,15 @@ class Resolver(Protocol):
 
 
 Lookup = Callable[[str], list[str]]
+"""Addresses of a name; blocks. Raises `Unresolved` where there are none."""
 
 
-def system_lookup(host: str) -> list[str]:
-    """
-    Addresses of *host* by the system's resolver; blocks.
+class Unresolved(Exception):
+    """A name that has no address, with the word that the evidence says: ``nxdomain``, ``servfail``, ``timeout``."""
 
-    Raises:
-        OSError: The name has none, or nobody answered.
-    """
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    return [str(entry[4][0]) for entry in found]
+    def __init__(self, failure: str) -> None:
+        super().__init__(failure)
+        self.failure = failure
 
 
 @dataclass(slots=True)
@@ -76,7 +73,7 @@ class _Asked:
 class BackgroundResolver:
     """Asks in a few threads of its own; answers from memory."""
 
-    def __init__(self, clock: Callable[[], float], lookup: Lookup = system_lookup, *, test: bool = False) -> None:
+    def __init__(self, clock: Callable[[], float], lookup: Lookup, *, test: bool = False) -> None:
         """Take *clock* in seconds; *test* lets documentation addresses pass."""
         self._clock = clock
         self._lookup = lookup
@@ -98,15 +95,15 @@ class BackgroundResolver:
                 self._pool.submit(self._ask, host, asked)
         if asked.answer is not None:
             return asked.answer
-        if now - asked.since > _PATIENCE:
+        if now - asked.since > PATIENCE.total_seconds():
             return Answer(failure="timeout")
         raise Unavailable("name resolution", retry_after=_AGAIN)
 
     def _ask(self, host: str, asked: _Asked) -> None:
         try:
             asked.answer = self._checked(self._lookup(host))
-        except socket.gaierror as error:
-            asked.answer = Answer(failure="nxdomain" if error.errno == socket.EAI_NONAME else "servfail")
+        except Unresolved as error:
+            asked.answer = Answer(failure=error.failure)
         except (OSError, UnicodeError):
             asked.answer = Answer(failure="servfail")
 

@@ -22,6 +22,9 @@ from services.geolocate.mmdb import UNDATED
 
 TEST_PREFIX = "Vidare-Test"
 _MAXMIND = ("GeoLite2-", "GeoIP2-", "DBIP-")
+_PUBLISHERS = {"GeoLite2-": "maxmind", "GeoIP2-": "maxmind", "DBIP-": "dbip"}
+"""Beginnings of types by which a publisher names its files; of ours, each file is one publisher's already."""
+
 _PROBES = ("192.0.2.1", "8.8.8.8", "193.0.0.1", "1.1.1.1", "200.160.0.1", "2001:db8::1", "2a00:1450::1", "2600::1")
 """Looked up once when a file is opened, spread over the tree: a torn file fails here, not at a tip."""
 
@@ -44,6 +47,8 @@ class Source:
     built: date | None
     digest: str
     test: bool
+    publisher: str
+    """Whose data it is: two editions of one publisher are one voice."""
     country: Says | None = None
     network: Callable[[str], Network | None] | None = None
     signature: tuple[int, int, int] = (0, 0, 0)
@@ -83,11 +88,16 @@ def open_source(path: Path) -> Source:
         built=datetime.fromtimestamp(meta.build_epoch, UTC).date() if meta.build_epoch > UNDATED else None,
         digest=f"sha256:{hashlib.sha256(body).hexdigest()}",
         test=meta.database_type.startswith(TEST_PREFIX),
+        publisher=_publisher(meta.database_type) or path.stem.lower(),
         signature=signature,
     )
     _wire(made, reader, body)
     _probe(made)
     return made
+
+
+def _publisher(kind: str) -> str | None:
+    return next((name for begins, name in _PUBLISHERS.items() if kind.startswith(begins)), None)
 
 
 def _mapped(body: bytes, name: str) -> maxminddb.Reader:

@@ -6,13 +6,16 @@ looked at what came.
 """
 
 import hashlib
+import http.client
 import shutil
 import subprocess
 import tarfile
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from services.chassis.errors import Misconfigured, Unavailable
 from services.geolocate.build import PACKAGES, ipfire, packaged
@@ -22,11 +25,21 @@ Say = Callable[[str], None]
 
 DEBIAN = Path("/usr/share/tor")
 _PATIENCE = timedelta(minutes=5).total_seconds()
+_CHUNK = 256 * 1024
 _LARGEST = 200 * 1024 * 1024
 """Bytes of one download or archive member; four times what the largest is today."""
 
-_MAXMIND = "https://download.maxmind.com/app/geoip_download?edition_id={edition}&license_key={key}&suffix={suffix}"
+_MAXMIND = "{base}/app/geoip_download?edition_id={edition}&license_key={key}&suffix={suffix}"
 MAXMIND_EDITIONS = ("GeoLite2-Country", "GeoLite2-ASN")
+_STEP = 10
+"""Per cent of a download between two words about it."""
+
+
+class MaxMind(NamedTuple):
+    """Where MaxMind's files are fetched from, and with which licence key."""
+
+    key: str
+    base: str = "https://download.maxmind.com"
 
 
 def from_npm(target: Path, work: Path, say: Say) -> None:
@@ -88,9 +101,9 @@ def from_folder(target: Path, folder: Path, say: Say) -> None:
         shutil.copyfile(path, target / path.name)
 
 
-def from_maxmind(target: Path, work: Path, key: str, say: Say) -> None:
+def from_maxmind(target: Path, work: Path, maxmind: MaxMind, say: Say) -> None:
     """
-    Fetch MaxMind's free databases with the licence key *key* into *target*; their checksums must agree.
+    Fetch MaxMind's free databases into *target*; their checksums must agree.
 
     Raises:
         Unavailable: MaxMind did not give a file, or its checksum does not fit.
@@ -98,10 +111,11 @@ def from_maxmind(target: Path, work: Path, key: str, say: Say) -> None:
     for edition in MAXMIND_EDITIONS:
         say(f"{edition.lower()}: fetching from MaxMind")
         archive = work / f"{edition}.tar.gz"
-        archive.write_bytes(_download(_MAXMIND.format(edition=edition, key=key, suffix="tar.gz"), edition))
-        told = _download(_MAXMIND.format(edition=edition, key=key, suffix="tar.gz.sha256"), edition)
-        if told.split()[0].decode("ascii", "replace") != sha256(archive):
+        archive.write_bytes(_download(maxmind, edition, "tar.gz", say))
+        told = _download(maxmind, edition, "tar.gz.sha256", say).split() or [b""]
+        if told[0].decode("ascii", "replace") != sha256(archive):
             raise Unavailable(f"MaxMind {edition} (the checksum does not fit)")
+        say(f"{edition.lower()}: sha256 {sha256(archive)}, as MaxMind says")
         unpack(archive, work / edition)
         found = next((work / edition).rglob(f"{edition}.mmdb"), None)
         if found is None:
@@ -109,13 +123,25 @@ def from_maxmind(target: Path, work: Path, key: str, say: Say) -> None:
         shutil.copyfile(found, target / f"{edition.lower()}.mmdb")
 
 
-def _download(url: str, what: str) -> bytes:
+def _download(maxmind: MaxMind, edition: str, suffix: str, say: Say) -> bytes:
+    url = _MAXMIND.format(base=maxmind.base, edition=edition, key=maxmind.key, suffix=suffix)
+    body, told = bytearray(), 0
     try:
-        with urllib.request.urlopen(url, timeout=_PATIENCE) as answer:  # noqa: S310  (https, fixed host)
-            body: bytes = answer.read(_LARGEST)
-    except OSError:
-        raise Unavailable(f"MaxMind {what}") from None  # the address holds the key
-    return body
+        with urllib.request.urlopen(url, timeout=_PATIENCE) as answer:  # noqa: S310  (the operator's own setting)
+            whole = int(answer.headers.get("Content-Length") or 0)
+            while chunk := answer.read(_CHUNK):
+                body += chunk
+                if len(body) > _LARGEST:
+                    raise Unavailable(f"MaxMind {edition} (larger than {_LARGEST} bytes)")
+                if whole > _CHUNK and (share := len(body) * 100 // whole) >= told + _STEP:
+                    told = share
+                    say(f"{edition.lower()}: {share} %")
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise Unavailable(f"MaxMind {edition} (HTTP {error.code})") from None
+    except (OSError, ValueError, http.client.HTTPException):
+        raise Unavailable(f"MaxMind {edition}") from None  # the address holds the key
+    return bytes(body)
 
 
 def unpack(archive: Path, folder: Path) -> None:

@@ -53,6 +53,7 @@ class Watch:
             if source.built is not None:
                 age = today - source.built
                 self._metrics.level(telemetry.GEODATA_AGE, age.total_seconds(), source=source.name)
+        self._metrics.level(telemetry.GEODATA_BROKEN, len(self._geodata.problems))
         for warning in warnings(self._geodata, today):
             self._say(warning)
 

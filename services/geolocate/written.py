@@ -4,7 +4,8 @@ How points are written: into the event, into custody, into the span.
 Thousands of tips share what the sources say of their addresses, so that part is
 encoded once (`_shared`) and set into each event; target, name and time differ.
 The event's JSON is what pydantic makes of `contracts.events.Jurisdiction`
-without defaults, byte for byte (a test compares them).
+without defaults, byte for byte (a test compares them); joined from bytes it
+takes half of the time of an encoder's dictionaries.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,77 +17,90 @@ from pydantic_core import to_json
 
 from contracts import telemetry
 from contracts.events import Evidence
+from contracts.vocabulary import AddressRole, Flag
 from services.geolocate.decision import Found
 from services.geolocate.locate import Point, Points
 
 _MOST_SAID = 100
 """Verdicts that a custody entry spells out; the rest are counted."""
 
-_REMEMBERED = 16_384
-"""Findings whose written form a process keeps; about 25 MB at worst."""
+_REMEMBERED = 8_192
+"""Findings whose written form a process keeps; about 12 MB at worst."""
 
+_ROLES = {role: b'","role":%b' % orjson.dumps(role) for role in AddressRole}
 Attributes = dict[str, str | int | float | bool | list[str]]
 
 
 class _Shared(NamedTuple):
     """What is written of a finding wherever it stands."""
 
-    fields: Mapping[str, object]
-    """Of a verdict, in the contract's order; evidence and network are JSON already."""
+    fields: bytes
+    """Of a verdict, in the contract's order, each behind a comma."""
     words: str
     """``ipfire=NL dbip=NL whois=SC: NL 75``."""
 
 
 @lru_cache(maxsize=_REMEMBERED)
 def _shared(found: Found) -> _Shared:
-    fields: dict[str, object] = {}
-    if found.country is not None:
-        fields["country"] = found.country
-    if found.confidence:
-        fields["confidence"] = found.confidence
-    if found.candidates:
-        fields["candidates"] = found.candidates
-    if found.evidence:
-        fields["evidence"] = _evidence(found.evidence)
-    if found.network is not None:
-        fields["network"] = orjson.Fragment(to_json(found.network))
-    if found.operator is not None:
-        fields["operator"] = found.operator
+    fields = [
+        _field("country", found.country) if found.country is not None else b"",
+        _field("confidence", found.confidence) if found.confidence else b"",
+        _field("candidates", found.candidates) if found.candidates else b"",
+        b',"evidence":%b' % _evidence(found.evidence) if found.evidence else b"",
+        b',"network":%b' % to_json(found.network) if found.network is not None else b"",
+        _field("operator", found.operator) if found.operator is not None else b"",
+    ]
     sources = " ".join(f"{item.source}={item.says or '-'}" for item in found.evidence)
-    return _Shared(fields, f"{sources}: {found.country or '-'} {round(100 * found.confidence)}")
+    return _Shared(b"".join(fields), f"{sources}: {found.country or '-'} {round(100 * found.confidence)}")
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _evidence(evidence: tuple[Evidence, ...]) -> orjson.Fragment:
-    return orjson.Fragment(orjson.dumps([item.model_dump(exclude_defaults=True) for item in evidence]))
+def _evidence(evidence: tuple[Evidence, ...]) -> bytes:
+    return orjson.dumps([item.model_dump(exclude_defaults=True) for item in evidence])
 
 
-def jurisdiction_fields(points: Points, builds: Mapping[str, str]) -> dict[str, object]:
-    """What orjson writes as the event's ``jurisdiction``."""
-    fields: dict[str, object] = {}
-    if points.hosting:
-        fields["hosting"] = [_verdict(point) for point in points.hosting]
-    if points.persons:
-        fields["persons"] = [_verdict(point) for point in points.persons]
-    if points.flags:
-        fields["flags"] = points.flags
-    if builds:
-        fields["builds"] = builds
-    return fields
+def _field(name: str, value: object) -> bytes:
+    return b',"%b":%b' % (name.encode(), orjson.dumps(value))
 
 
-def _verdict(point: Point) -> dict[str, object]:
-    fields: dict[str, object] = {"target": point.target, "role": point.role}
-    if point.canonical is not None:
-        fields["canonical"] = point.canonical
-    fields.update(_shared(point.found).fields)
-    if point.domain is not None:
-        fields["domain"] = point.domain
-    if point.observed_at is not None:
-        fields["observed_at"] = orjson.Fragment(to_json(point.observed_at))
-    if point.flags:
-        fields["flags"] = point.flags
-    return fields
+@lru_cache(maxsize=256)
+def _flags(flags: tuple[Flag, ...]) -> bytes:
+    return _field("flags", flags)
+
+
+@lru_cache(maxsize=8)
+def _builds(builds: tuple[tuple[str, str], ...]) -> bytes:
+    return _field("builds", dict(builds))
+
+
+def jurisdiction_bytes(points: Points, builds: Mapping[str, str]) -> bytes:
+    """The event's ``jurisdiction``."""
+    fields = b"".join(
+        (
+            b',"hosting":[%b]' % b",".join([_verdict(point) for point in points.hosting]) if points.hosting else b"",
+            b',"persons":[%b]' % b",".join([_verdict(point) for point in points.persons]) if points.persons else b"",
+            _flags(points.flags) if points.flags else b"",
+            _builds(tuple(builds.items())) if builds else b"",
+        )
+    )
+    return b"{%b}" % fields[1:]
+
+
+def _verdict(point: Point) -> bytes:
+    canonical, domain, flags, observed_at = point.canonical, point.domain, point.flags, point.observed_at
+    return b"".join(
+        (
+            b'{"target":"',
+            point.target.encode(),
+            _ROLES[point.role],
+            b',"canonical":%b' % orjson.dumps(canonical) if canonical is not None else b"",
+            _shared(point.found).fields,
+            b',"domain":%b' % orjson.dumps(domain) if domain is not None else b"",
+            b',"observed_at":%b' % to_json(observed_at) if observed_at is not None else b"",
+            _flags(flags) if flags else b"",
+            b"}",
+        )
+    )
 
 
 def basis(points: Points, digest: str) -> dict[str, object]:
@@ -111,11 +125,16 @@ def attributes(points: Points, builds: list[str]) -> Attributes:
     if points.persons:
         made[telemetry.PERSON_COUNTRIES] = _countries(points.persons)
     if points.flags:
-        made[telemetry.FLAGS] = [flag.value for flag in points.flags]
+        made[telemetry.FLAGS] = _words(points.flags)
     if points.hosting:
         made[telemetry.CONFIDENCE] = min([point.found.confidence for point in points.hosting])
     made[telemetry.BUILDS] = builds
     return made
+
+
+@lru_cache(maxsize=256)
+def _words(flags: tuple[Flag, ...]) -> list[str]:
+    return [flag.value for flag in flags]
 
 
 def _countries(points: Sequence[Point]) -> list[str]:

@@ -1,15 +1,33 @@
 """The closed lists that the URL parser reads, from data files that name their source and date."""
 
+from collections.abc import Sequence
+from datetime import date
 from functools import cache
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent / "data"
+NAMES = ("redirectors", "shorteners", "messengers", "tracking")
+_SOURCE, _DATE = "# source:", "; date:"
+
+
+def stated(lines: Sequence[str]) -> tuple[str | None, date | None]:
+    """Source and day that the head of a list states (``# source: ...; date: ...``); None where it does not."""
+    head = next((line for line in lines if line.startswith(_SOURCE)), "")
+    source, _, day = head.removeprefix(_SOURCE).rpartition(_DATE)
+    try:
+        return source.strip() or None, date.fromisoformat(day.strip())
+    except ValueError:
+        return head.removeprefix(_SOURCE).strip() or None, None
+
+
+def read_lines(name: str) -> list[str]:
+    """Every line of the file *name* of the lists."""
+    return (_FOLDER / name).read_text("utf-8").splitlines()
 
 
 @cache
 def _rows(name: str) -> frozenset[str]:
-    lines = (_FOLDER / f"{name}.txt").read_text("utf-8").splitlines()
-    return frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    return frozenset(line.strip() for line in read_lines(f"{name}.txt") if line.strip() and not line.startswith("#"))
 
 
 def _parents(host: str) -> list[str]:
@@ -20,7 +38,8 @@ def _parents(host: str) -> list[str]:
 
 def is_redirector(host: str) -> bool:
     """True for shorteners and link hubs."""
-    return not _rows("redirectors").isdisjoint(_parents(host))
+    names = _parents(host)
+    return not (_rows("redirectors").isdisjoint(names) and _rows("shorteners").isdisjoint(names))
 
 
 def is_messenger(host: str, path: str) -> bool:

@@ -6,6 +6,7 @@ from contracts.events import Content, KnownCase, PersonFacts, TipFacts
 from contracts.indicators import Indicators
 from contracts.submission import Person, Submission
 from contracts.vocabulary import AssessmentStatus, Flag, Signal
+from services.indicators.gazetteer import area_of
 from services.intake.groups import UNUSABLE, fingerprints
 from services.intake.normalise import Understood
 from services.intake.times import read_limit, read_time
@@ -30,6 +31,7 @@ def facts_of(tip: Submission, understood: Understood, key: bytes, now: datetime)
         people=tuple(_person(person) for person in tip.people or ()),
         place_country=place.country if place else None,
         place_region=place.region if place else None,
+        place_area=area_of(place.country, place.region, place.description) if place else None,
         place_described=_says(place.description if place else None),
         language=tip.language,
         url_count=len(found.urls),

@@ -1,16 +1,9 @@
 """The key of the group ids: given, else drawn once and kept where only this user reads it."""
 
-import os
-import secrets
-from pathlib import Path
-
-from services.chassis.errors import Misconfigured
+from services.chassis.localkey import local_key
 from services.chassis.settings import Settings
 
 FILE = "group.key"
-KEY_BYTES = 32
-ENOUGH_BYTES = 16
-"""Shorter keys can be guessed."""
 
 
 def group_key(settings: Settings) -> bytes:
@@ -20,35 +13,4 @@ def group_key(settings: Settings) -> bytes:
     Raises:
         Misconfigured: The key is too short, or its file can be neither read nor made.
     """
-    if settings.group_key is not None:
-        return _enough(settings.group_key.encode(), "VIDARE_GROUP_KEY")
-    path = settings.home / FILE
-    try:
-        if not path.exists():
-            _make(path)
-        return _enough(path.read_bytes(), str(path))
-    except OSError as error:
-        raise Misconfigured(f"{path}: cannot be read or made; check VIDARE_HOME and its rights") from error
-
-
-def _make(path: Path) -> None:
-    """Write the file whole or not at all: of several processes that start at once, one key wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, path)
-    except FileExistsError:
-        pass  # another process was first: its key is the key
-    finally:
-        draft.unlink()
-
-
-def _enough(key: bytes, where: str) -> bytes:
-    if len(key) < ENOUGH_BYTES:
-        raise Misconfigured(f"{where}: the group key has {len(key)} bytes; give at least {ENOUGH_BYTES}")
-    return key
+    return local_key(settings.home / FILE, settings.group_key, setting="VIDARE_GROUP_KEY", what="the group key")

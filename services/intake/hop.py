@@ -15,9 +15,10 @@ from contracts.vocabulary import RefusalReason
 from services.chassis.hop import Input, Outcome, Record, TaskSpec, View
 from services.intake.check import Refused, accept, read, refused
 from services.intake.decision import Memory, decide_submission, first_guess
+from services.intake.notices import late_notice, noticed
 from services.intake.outcomes import Case, accepted_outcome, refused_outcome, repeated_outcome
 from services.intake.refusal import Refusal
-from services.intake.rows import TIP, recall, tip_row
+from services.intake.rows import BUDGET, TIP, recall, tip_row
 
 VERSION = "1"
 LARGE_BYTES = 64 * 1024
@@ -40,7 +41,9 @@ class IntakeHop:
         return [_task(partner) for partner in self._partners]
 
     def decide(self, given: Input, view: View) -> Outcome:
-        """Accept, repeat or refuse one record, or forget a tip whose time is over."""
+        """Accept, repeat or refuse one record, forget a tip whose time is over, or call a duty desk a minute later."""
+        if given.timer is not None and given.timer.key == BUDGET:
+            return late_notice(given.timer, view)
         if given.timer is not None:
             return _forget(given.timer.key, view)
         record = given.record
@@ -69,7 +72,11 @@ class IntakeHop:
         accepted = accept(sent, taken, case.partner, case.now, case.key)
         if taken.repeated:
             return repeated_outcome(case, asked, taken, accepted)
-        return accepted_outcome(case, asked, Memory(memory.known, memory.earlier, taken.earlier), accepted)
+        accepted, kept = noticed(case, accepted, view)
+        outcome = accepted_outcome(case, asked, Memory(memory.known, memory.earlier, taken.earlier), accepted)
+        outcome.puts |= kept.puts
+        outcome.timers += kept.timers
+        return outcome
 
 
 def partner_of(topic: str) -> str:

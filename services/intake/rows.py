@@ -5,16 +5,21 @@ Keys are digests: a reference may hold anything, and a store's keys travel
 through a topic.
 """
 
+from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
 import orjson
 
 from services.chassis.hop import View
+from services.intake.budget import Spent
 from services.intake.decision import Asked, Memory, ReferenceRow, TipRow
 
 REFERENCE = "ref/"
 TIP = "tip/"
+BUDGET = "budget"
+"""Key of the row that counts a partner's urgent tips, and of the timer of its next notice."""
+
 KEY_DIGITS = 32
 
 MAX_CONTENTS = 32
@@ -58,6 +63,21 @@ def write_tip(row: TipRow) -> bytes:
     return orjson.dumps(
         {"revision": row.revision, "group": row.group_id, "urgent": row.urgent, "references": row.references}
     )
+
+
+def read_spent(view: View) -> Spent | None:
+    """The row of the urgent budget, or None."""
+    row = view.get(BUDGET)
+    if row is None:
+        return None
+    fields = orjson.loads(row)
+    since, noticed = (datetime.fromisoformat(fields[name]) for name in ("since", "noticed"))
+    return Spent(since, fields["tips"], noticed, fields["waiting"])
+
+
+def write_spent(spent: Spent) -> bytes:
+    """Bytes of *spent*."""
+    return orjson.dumps({"since": spent.since, "tips": spent.tips, "noticed": spent.noticed, "waiting": spent.waiting})
 
 
 def _reference(row: bytes | None) -> ReferenceRow | None:

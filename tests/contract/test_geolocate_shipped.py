@@ -3,6 +3,7 @@
 from datetime import date
 from pathlib import Path
 
+import maxminddb
 import pytest
 
 from services.geolocate.decision import weigh
@@ -11,6 +12,17 @@ from services.geolocate.install import check
 from services.indicators import lists
 
 MOST_BYTES = 25 * 1024 * 1024
+ANNOUNCED_AS = {
+    "imperva-numbers": ("imperva", "incapsula"),
+    "edgio": ("edgecast", "limelight"),
+    "cdn77": ("datacamp",),
+    "bunny": ("bunnyway",),
+    "qrator": ("qrator", "hll llc"),
+    "vpn-services": ("packethub", "cyberzone", "mullvad"),
+    "tor-operators": ("stiftung erneuerbare freiheit", "applied privacy", "emerald onion"),
+}
+"""Names under which operators announce their networks, where those are not the operators' own."""
+
 BUILDS = {"ipfire": "2026-06-25", "dbip": "2026-06-01", "whois": "2026-06-17", "asn": "2026-06-17"}
 
 
@@ -62,6 +74,29 @@ def test_known_networks_are_told_apart(shipped: Geodata, ip: str, operator: str 
     assert operator == (found.id if found else None)
 
 
+def test_every_entry_of_the_networks_names_source_and_day(shipped: Geodata) -> None:
+    """Each operator once, with who says so and the day of its snapshot."""
+    listed = shipped.current.networks.listed
+
+    assert len({one.id for one in listed}) == len(listed) > 15
+    assert all(one.source and one.date and one.date <= date(2026, 11, 22) for one in listed)
+    assert all(one.blocks or one.numbers for one in listed)
+
+
+def test_every_number_of_the_networks_is_an_operator_of_that_name(shipped: Geodata) -> None:
+    """A network number in the list is announced in the shipped operators, under a name that the list's entry knows."""
+    numbers = shipped.current.networks.by_asn
+    names: dict[int, str] = {}
+    for _, row in maxminddb.open_database(SHIPPED / "asn.mmdb"):
+        if isinstance(row, dict) and row.get("asn") in numbers:
+            names.setdefault(int(str(row["asn"])), str(row["name"]).casefold())
+
+    assert set(names) == set(numbers)
+    for number, operator in numbers.items():
+        words = ANNOUNCED_AS.get(operator.id, (operator.id.partition("-")[0],))
+        assert any(word in names[number] for word in words), (number, operator.id, names[number])
+
+
 @pytest.mark.parametrize(
     "path", sorted((Path(lists.__file__).parent / "data").glob("*.txt")), ids=lambda path: path.stem
 )
@@ -71,7 +106,7 @@ def test_every_list_names_source_and_date_and_is_sorted(path: Path) -> None:
     rows = [line for line in lines if not line.startswith("#")]
     dated = next(line for line in lines if "source:" in line and "date:" in line)
 
-    assert date.fromisoformat(dated.rpartition("date:")[2].strip()) > date(2026, 1, 1)
+    assert date.fromisoformat(dated.rpartition("date:")[2].strip()) > date(2025, 1, 1)
     assert rows == [row.lower() for row in dict.fromkeys(rows)]
 
 

@@ -17,6 +17,7 @@ KEYS = (
     *("reference", "accepted", "refusal", "tip_id", "group_id", "priority", "priority_reasons", "actionability"),
     *("jurisdiction", "destinations", "later", "suppressed", "px", "why_not"),
 )
+SPREAD = ("R38-unknown", "R38-abroad", "R38-two-areas")
 WHERE = ("hosting", "candidates", "offender", "victim", "place", "flags")
 GOOD = {"reference": "G-1", "kind": "csam", "place": {"country": "SE"}}
 Told = dict[str, dict[str, Any]]
@@ -90,6 +91,9 @@ def test_a_tip_goes_where_the_rules_say(case: dict[str, Any], told: Told) -> Non
     assert all(word in why_not for word in expect.get("why_not_has", ()))
     levels = {to["id"]: to["priority"] for to in answer["destinations"]}
     assert {agency: levels.get(agency) for agency in expect.get("levels", {})} == expect.get("levels", {})
+    group = answer["group_id"]
+    assert "group_of" not in expect or group == told[expect["group_of"]]["group_id"]
+    assert "group_not_of" not in expect or group != told[expect["group_not_of"]]["group_id"]
 
 
 _READ: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -113,7 +117,7 @@ _READ: dict[str, Callable[[dict[str, Any]], Any]] = {
 def _region(answer: dict[str, Any]) -> str | None:
     """The home police's region; ``*`` where a fair share chose one of the seven."""
     region: str | None = next(to["region"] for to in answer["destinations"] if to["id"] == "police-se")
-    fair = answer["reference"] == "R38-unknown" and region in {
+    fair = answer["reference"] in SPREAD and region in {
         *("Nord", "Mitt", "Stockholm", "Öst", "Väst", "Syd", "Bergslagen"),
     }
     return "*" if fair else region

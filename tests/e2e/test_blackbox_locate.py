@@ -64,7 +64,9 @@ def told(worlds: dict[str, dict[str, str]]) -> dict[tuple[str, str], Any]:
     return found
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['world']}-{ascii(case['input'])[1:60]}")
+@pytest.mark.parametrize(
+    "case", CASES, ids=lambda case: f"{case.get('edge', 'any')}-{case['world']}-{ascii(case['input'])[1:60]}"
+)
 def test_an_address_is_placed_by_evidence_alone(case: dict[str, Any], told: dict[tuple[str, str], Any]) -> None:
     """Country, confidence, candidates, canonical form and flags are those of the texts; no spelling is guessed."""
     code, answer = told[case["world"], case["input"]]

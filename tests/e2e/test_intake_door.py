@@ -152,7 +152,7 @@ async def test_a_body_without_end_is_cut(world: World) -> None:
         ("content-type", "text/xml"),
     ],
 )
-async def test_other_forms_are_not_read(world: World, name: str, value: str) -> None:
+async def test_e01_other_forms_are_not_read(world: World, name: str, value: str) -> None:
     """E01: compressed, multipart and media bodies are 415, and nothing is stored."""
     answer = await world.http.post("/v1/tips", content=submission(), headers={name: value})
     assert problem(answer)[:2] == (415, "not_json")
@@ -167,7 +167,7 @@ async def test_json_is_read_whatever_curl_calls_it(world: World, kind: str) -> N
     assert (await world.post(submission(), content_type=kind)).status_code == 202
 
 
-async def test_strangers_are_told_nothing(world: World) -> None:
+async def test_e16_strangers_are_told_nothing(world: World) -> None:
     """E16: without a partner's token every path is 401, before the body is read."""
     calls = [
         world.http.post("/v1/tips", content=b"not even JSON", headers={"authorization": "Bearer x"}),
@@ -326,7 +326,7 @@ async def test_health_and_metrics(world: World) -> None:
     assert 'vidare_http_requests_total{route="POST /v1/tips",status="422"} 1.0' in text
 
 
-async def test_nothing_of_a_caller_or_a_tip_is_logged(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_e05_nothing_of_a_caller_or_a_tip_is_logged(world: World, capfd: pytest.CaptureFixture[str]) -> None:
     """E05: address, program and tip are in no log line, also where a submission is refused."""
     caller = {"user_agent": "Somebodys-Browser/7", "x_forwarded_for": "192.0.2.99"}
     await world.post(submission(urls=["https://secret.example/"], narrative=b64(JPEG)), **caller)

@@ -138,7 +138,7 @@ def test_a_batch_is_streamed_through(sender: Sender) -> None:
     sender.state(told[-1]["tip_id"], "received")
 
 
-def test_media_in_a_raw_body_is_refused_at_the_socket(sender: Sender) -> None:
+def test_e01_media_in_a_raw_body_is_refused_at_the_socket(sender: Sender) -> None:
     """E01: a picture as such, as multipart and as a compressed body are 4xx, and the door stays up."""
     for kind in ("image/jpeg", "multipart/form-data; boundary=x", "application/json"):
         answer = sender.http.post("/v1/tips", content=JPEG, headers={"content-type": kind})

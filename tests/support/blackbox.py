@@ -32,6 +32,10 @@ _ALL_THREE = dict(
     "198.51.100.192/28": "TH",
     "198.51.100.208/28": "RU",
     "2001:db8:1::/48": "NL",
+    "2001:db8:2::/48": "AP",
+    "2001:db8:3::/48": "A1",
+    "2001:db8:4::/48": "XX",
+    "2001:db8:5::/48": "",
 }
 """Where every source says the same."""
 
@@ -80,7 +84,7 @@ def three_voices(folder: Path) -> Path:
     folder.mkdir(parents=True)
     for index, name in enumerate(("ipfire", "dbip", "whois")):
         said = _ALL_THREE | {block: each[index] for block, each in _EACH.items()}
-        database(folder / f"{name}.mmdb", "Vidare-Test-Country", {b: flat(c) for b, c in said.items() if c})
+        database(folder / f"{name}.mmdb", "Vidare-Test-Country", {b: flat(c) for b, c in said.items() if c is not None})
     database(folder / "asn.mmdb", "Vidare-Test-ASN", {b: number(n) for b, n in _NUMBERS.items()})
     return folder
 

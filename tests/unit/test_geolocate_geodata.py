@@ -1,18 +1,22 @@
 """Opening, naming and replacing databases (edge case E36; hostile input 56)."""
 
 import os
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from contracts import telemetry
 from contracts.vocabulary import Flag
 from services.chassis.errors import Misconfigured
+from services.chassis.metrics import Metrics
 from services.chassis.settings import Settings
 from services.geolocate.decision import weigh
 from services.geolocate.geodata import DEMO, SHIPPED, Geodata
+from services.geolocate.mmdb import MARKER
 from services.geolocate.source import BrokenDatabase, country_of, open_source
-from services.geolocate.watch import warnings
+from services.geolocate.watch import Watch, warnings
 from tests.support.geodata import ALL_DISAGREE, CDN, NAMED, SILENT, build_test_set, demo_geodata, write_source
 
 TODAY = date(2026, 11, 22)
@@ -155,7 +159,7 @@ def test_e36_age_is_a_warning_then_an_alarm(tmp_path: Path, age: int, state: str
     assert (found.country, Flag.STALE_GEODATA in found.flags) == ("SE", age > 35)
 
 
-def test_every_decision_can_name_the_builds(tmp_path: Path) -> None:
+def test_e36_every_decision_can_name_the_builds(tmp_path: Path) -> None:
     """E36: the set names its builds and has a digest of its own."""
     write_source(tmp_path / "one.mmdb", {PUBLIC: "SE"}, kind="Vidare-Country", epoch=days_ago(1))
     one = open_folder(tmp_path).current
@@ -171,18 +175,95 @@ def test_maxminds_layout_works_through_its_own_library(tmp_path: Path) -> None:
     """A GeoLite2 folder is a country source and a network source."""
     record = {"country": {"iso_code": "SE", "geoname_id": 2661886}}
     operator = {"autonomous_system_number": 1653, "autonomous_system_organization": "Example Research"}
-    write_source(tmp_path / "GeoLite2-Country.mmdb", {PUBLIC: record}, kind="GeoLite2-Country", epoch=days_ago(1))
     write_source(tmp_path / "GeoLite2-City.mmdb", {PUBLIC: record}, kind="GeoLite2-City", epoch=days_ago(1))
     write_source(tmp_path / "GeoLite2-ASN.mmdb", {PUBLIC: operator}, kind="GeoLite2-ASN", epoch=days_ago(1))
     looked = open_folder(tmp_path).look_up(AN_ADDRESS)
 
-    assert [(item.source, item.says) for item in looked.evidence] == [
-        ("geolite2-city", "SE"),
-        ("geolite2-country", "SE"),
-    ]
+    assert [(item.source, item.says) for item in looked.evidence] == [("geolite2-city", "SE")]
     assert looked.network is not None
     assert looked.network.asn == 1653
     assert open_folder(tmp_path).look_up("8.8.8.8").evidence == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "kinds", "heard"),
+    [
+        (("GeoLite2-Country", "GeoLite2-City"), ("GeoLite2-Country", "GeoLite2-City"), "geolite2-city"),
+        (("GeoLite2-Country", "GeoIP2-City"), ("GeoLite2-Country", "GeoIP2-City"), "geoip2-city"),
+        (("dbip", "dbip-country-lite"), ("Vidare-Country", "DBIP-Country-Lite"), "dbip-country-lite"),
+    ],
+)
+def test_a_publisher_has_one_vote(tmp_path: Path, names: tuple[str, str], kinds: tuple[str, str], heard: str) -> None:
+    """Two editions of one publisher are not two independent sources: the newer one speaks, and 0.6 it stays."""
+    old, new = ({"country": {"iso_code": code}} for code in ("NO", "SE"))
+    write_source(tmp_path / f"{names[0]}.mmdb", {PUBLIC: old}, kind=kinds[0], epoch=days_ago(9))
+    write_source(tmp_path / f"{names[1]}.mmdb", {PUBLIC: new}, kind=kinds[1], epoch=days_ago(1))
+    looked = open_folder(tmp_path).look_up(AN_ADDRESS)
+    found = weigh([looked])
+
+    assert [(item.source, item.says) for item in looked.evidence] == [(heard, "SE")]
+    assert (found.country, found.confidence) == ("SE", 0.6)
+
+
+def test_a_publishers_other_edition_speaks_where_the_first_is_silent(tmp_path: Path) -> None:
+    """One voice, from whichever of its files knows the address."""
+    record = {"country": {"iso_code": "SE"}}
+    write_source(tmp_path / "GeoLite2-City.mmdb", {"9.0.0.0/8": record}, kind="GeoLite2-City", epoch=days_ago(1))
+    write_source(tmp_path / "GeoLite2-Country.mmdb", {PUBLIC: record}, kind="GeoLite2-Country", epoch=days_ago(9))
+
+    assert [item.source for item in open_folder(tmp_path).look_up(AN_ADDRESS).evidence] == ["geolite2-country"]
+
+
+MUTILATIONS: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda body: body[:0],
+    "one byte": lambda body: body[:1],
+    "text": lambda body: b"<html>404 not found</html>" + body[:0],
+    "gzip": lambda body: b"\x1f\x8b\x08" + body,
+    "zip": lambda body: b"PK\x03\x04" + body[:200],
+    "half": lambda body: body[: len(body) // 2],
+    "metadata cut": lambda body: body[:-7],
+    "no metadata": lambda body: body[: body.index(MARKER)],
+    "metadata alone": lambda body: body[body.index(MARKER) :],
+    "tree gone": lambda body: body[600:],
+    "tree of ones": lambda body: b"\xff" * 600 + body[600:],
+    "more nodes than bytes": lambda body: body.replace(b"node_count", b"node_cound"),
+    "record size": lambda body: body.replace(b"record_size\xa1\x18", b"record_size\xa1\x19"),
+    "another format": lambda body: body.replace(
+        b"binary_format_major_version\xa1\x02", b"binary_format_major_version\xa1\x07"
+    ),
+    "zeros": lambda body: bytes(len(body)),
+    "type unsaid": lambda body: body.replace(b"database_type", b"database_tipe"),
+}
+
+
+@pytest.mark.parametrize("name", MUTILATIONS)
+def test_e36_a_mutilated_database_keeps_the_old_one_and_says_so(tmp_path: Path, name: str) -> None:
+    """E36: whatever became of the file, the set in use answers on, the fault names the file, the metric counts it."""
+    path = write_source(
+        tmp_path / "one.mmdb",
+        {f"{first}.0.0.0/8": "SE" if first != 128 else "NO" for first in range(11, 200)} | {"2001:200::/23": "JP"},
+        kind="Vidare-Country",
+        epoch=days_ago(1),
+    )
+    geodata, metrics = open_folder(tmp_path), Metrics()
+    sound = path.read_bytes()
+    broken = MUTILATIONS[name](sound)
+    assert broken != sound
+
+    path.write_bytes(broken)
+    assert geodata.refresh()
+    Watch(geodata, metrics).tell(TODAY)
+
+    assert geodata.ready
+    assert country(geodata, "193.10.0.1") == "SE"
+    assert [str(path) in reason for reason in geodata.problems.values()] == [True]
+    assert any("one.mmdb" in line and "old one" in line for line in warnings(geodata, TODAY))
+    assert metrics.value(telemetry.GEODATA_BROKEN) == 1
+
+    path.write_bytes(sound)
+    assert geodata.refresh()
+    Watch(geodata, metrics).tell(TODAY)
+    assert (geodata.problems, metrics.value(telemetry.GEODATA_BROKEN)) == ({}, 0)
 
 
 @pytest.mark.parametrize(

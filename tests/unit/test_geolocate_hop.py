@@ -112,7 +112,7 @@ def test_only_a_vetted_partners_analyst_is_believed() -> None:
     assert unknown.jurisdiction.hosting[0].country == "NL"
 
 
-def test_fields_of_a_newer_version_are_carried_on() -> None:
+def test_e18_fields_of_a_newer_version_are_carried_on() -> None:
     """E18: an unknown field is ignored here and still there for the next reader."""
     body = orjson.dumps(orjson.loads(received(NAMED["NL"])) | {"newer": {"a": [1]}})
 
@@ -140,7 +140,7 @@ def test_e71_poison_is_named_and_says_nothing_of_the_tip(body: bytes | None, rea
     assert raised.value.reason is reason
 
 
-def test_without_a_database_nothing_is_decided() -> None:
+def test_e36_without_a_database_nothing_is_decided() -> None:
     """E36: no source, no verdict; the tip waits."""
     record = Record("tips-received", 0, 0, None, received(NAMED["NL"]), (), 0)
 

@@ -80,16 +80,38 @@ def test_e38_roles_never_mix() -> None:
     assert [(person.role, person.country) for person in found.persons] == [(AddressRole.UPLOAD, "SE")]
 
 
-def test_e41_every_persons_address_is_listed_with_its_role_and_time() -> None:
-    """E41, E37: recency and role are for the rules; nothing is dropped."""
-    seen = datetime(2026, 11, 1, tzinfo=UTC)
-    roles = (AddressRole.UPLOAD, AddressRole.LOGIN, AddressRole.REGISTRATION, AddressRole.PEER)
-    addresses = tuple(address(ip, role, observed_at=seen) for ip, role in zip(NAMED.values(), roles, strict=False))
+def test_e41_every_persons_address_is_listed_by_role_then_the_newest_first() -> None:
+    """E41: upload before login before registration, then the newest; none is lost."""
+    days = {
+        "NL": (AddressRole.REGISTRATION, datetime(2026, 11, 20, tzinfo=UTC)),
+        "SE": (AddressRole.LOGIN, datetime(2026, 11, 1, tzinfo=UTC)),
+        "US": (AddressRole.UPLOAD, datetime(2026, 10, 1)),  # noqa: DTZ001  (as a sender wrote it)
+        "DE": (AddressRole.UPLOAD, datetime(2026, 11, 2, tzinfo=UTC)),
+        "FI": (AddressRole.UPLOAD, None),
+        "NO": (AddressRole.LOGIN, datetime(2026, 11, 2, tzinfo=UTC)),
+    }
+    addresses = tuple(address(NAMED[code], role, observed_at=seen) for code, (role, seen) in days.items())
     found = located((), addresses)
 
-    assert [person.role for person in found.persons] == list(roles)
-    assert {person.observed_at for person in found.persons} == {seen}
+    assert [person.country for person in found.persons] == ["DE", "US", "FI", "NO", "SE", "NL"]
+    assert {person.observed_at for person in found.persons} == {seen for _, seen in days.values()}
     assert found.hosting == ()
+
+
+def test_e37_what_was_seen_then_stands_first_with_its_day_beside_what_databases_say_now() -> None:
+    """E37: a person who looked then decides, a change is a conflict; a tool's word is context."""
+    then = datetime(2026, 6, 1, tzinfo=UTC)
+    claim: dict[str, Any] = {"country": "NL", "observed_at": then}
+    looked = located((), (address(NAMED["VN"], country_by=CountryBy.ANALYST, **claim),)).hosting[0]
+    tool = located((), (address(NAMED["VN"], country_by=CountryBy.TOOL, **claim),)).hosting[0]
+
+    assert (looked.country, Flag.CONFLICT in looked.flags) == ("NL", True)
+    assert (tool.country, tool.flags) == ("VN", ())
+    for verdict, source in ((looked, "analyst"), (tool, "sender")):
+        assert (verdict.evidence[0].source, verdict.evidence[0].says, verdict.evidence[0].built) == (
+            source, "NL", "2026-06-01",
+        )  # fmt: skip
+        assert {item.says for item in verdict.evidence[1:]} == {"VN"}
 
 
 def test_an_address_of_another_role_is_neither_host_nor_person() -> None:
@@ -142,7 +164,7 @@ def test_e33_all_evidence_stands_in_the_verdict() -> None:
     ]  # fmt: skip
 
 
-def test_a_vetted_analysts_country_wins_even_where_no_address_is_understood() -> None:
+def test_e67_a_vetted_analysts_country_wins_even_where_no_address_is_understood() -> None:
     """E67: the person looked; an odd spelling does not stop that."""
     claim: dict[str, Any] = {"country": "NL", "country_by": CountryBy.ANALYST}
     for ip in (ALL_DISAGREE, "0x7f.1", "10.0.0.1"):
@@ -222,13 +244,13 @@ def settled(resolver: BackgroundResolver, host: str) -> Answer:
 
 
 def test_answers_are_remembered_bounded_and_public_only() -> None:
-    """Asked in the background, kept for minutes, at most 16, private ones thrown away."""
+    """Asked in the background, kept for minutes, at most 64, private ones thrown away."""
     clock = [0.0]
-    answers = {"a.example": ["127.0.0.1", "192.0.2.7"], "b.example": [f"192.0.2.{n}" for n in range(40)]}
+    answers = {"a.example": ["127.0.0.1", "192.0.2.7"], "b.example": [f"192.0.2.{n}" for n in range(100)]}
     resolver = resolver_of(answers, clock)
 
     assert settled(resolver, "a.example") == Answer(("192.0.2.7",), refused=True)
-    assert len(settled(resolver, "b.example").addresses) == 16
+    assert len(settled(resolver, "b.example").addresses) == 64
     assert settled(resolver, "c.example") == Answer(failure="servfail")
     answers["a.example"] = ["192.0.2.9"]
     assert settled(resolver, "a.example").addresses == ("192.0.2.7",)

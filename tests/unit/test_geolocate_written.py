@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime, timedelta, timezone
 
-import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +9,7 @@ from contracts.indicators import AddressIndicator, Indicators, UrlIndicator
 from contracts.vocabulary import AddressRole, CountryBy, Flag
 from services.geolocate.locate import World, jurisdiction, points
 from services.geolocate.resolver import Answer
-from services.geolocate.written import basis, jurisdiction_fields
+from services.geolocate.written import basis, jurisdiction_bytes
 from services.indicators.urls import parse_url
 from tests.support.geodata import (
     ALL_DISAGREE,
@@ -79,8 +78,7 @@ def test_an_event_says_what_the_contracts_own_json_says(
     whole = jurisdiction(indicators, world, vetted=vetted, builds=builds)
     found = points(indicators.urls, indicators.addresses, world, vetted=vetted)
 
-    written = orjson.dumps(jurisdiction_fields(found, builds))
-    assert written == whole.model_dump_json(exclude_defaults=True).encode()
+    assert jurisdiction_bytes(found, builds) == whole.model_dump_json(exclude_defaults=True).encode()
 
 
 def test_addresses_of_which_the_same_is_said_share_one_finding() -> None:

@@ -23,7 +23,7 @@ def test_e62_hex_and_base32_of_one_file_are_one_value(prefix: str) -> None:
     ("algorithm", "digits"),
     [(HashAlgorithm.MD5, 32), (HashAlgorithm.SHA256, 64), (HashAlgorithm.PDQ, 64), (HashAlgorithm.PHOTODNA, 288)],
 )
-def test_each_algorithm_has_its_length(algorithm: HashAlgorithm, digits: int) -> None:
+def test_e60_each_algorithm_has_its_length(algorithm: HashAlgorithm, digits: int) -> None:
     """E60: the named algorithm decides the length; nothing is guessed from it."""
     assert not parse_hash(algorithm, "Ab" * (digits // 2)).flags
     for wrong in ("ab" * (digits // 2 - 1), "ab" * (digits // 2 + 1), "zz" * (digits // 2), ""):

@@ -189,7 +189,7 @@ def test_escapes_in_a_host_are_ambiguous(text: str) -> None:
     assert Flag.AMBIGUOUS_HOST in parse_url(text).flags
 
 
-def test_ordinary_credentials_and_mail_addresses_are_not_ambiguous() -> None:
+def test_e08_ordinary_credentials_and_mail_addresses_are_not_ambiguous() -> None:
     """E08: one ``@`` before the host is a log-in, one in the query is a value; neither is in the canonical form."""
     assert parse_url("http://u:pw@host.test/").flags == ()
     assert parse_url("http://u:pw@host.test/").canonical == "http://host.test/"

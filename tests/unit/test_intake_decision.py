@@ -76,7 +76,7 @@ def test_a_new_submission_is_a_tip() -> None:
     assert len(outcome.puts) == 2
 
 
-def test_the_same_again_is_a_repeat() -> None:
+def test_e15_the_same_again_is_a_repeat() -> None:
     """E15: same reference and content, whatever order, spacing or nulls: same tip, no second event."""
     sender = Sender()
     sender.send(reference="E-1", narrative="x")
@@ -93,7 +93,7 @@ def test_the_same_again_is_a_repeat() -> None:
         assert (tips(outcome), outcome.entries[0].kind, outcome.puts) == ([], "tip.repeated", {})
 
 
-def test_a_reference_is_used_once() -> None:
+def test_e15_a_reference_is_used_once() -> None:
     """E15: same reference, other content, no supersedes: refused, and the tip stays as it was."""
     sender = Sender()
     sender.send(reference="E-1", narrative="x")
@@ -105,7 +105,7 @@ def test_a_reference_is_used_once() -> None:
     assert (tips(outcome), outcome.puts, outcome.tip) == ([], {}, None)
 
 
-def test_a_correction_is_the_next_revision_of_the_same_tip() -> None:
+def test_e07_a_correction_is_the_next_revision_of_the_same_tip() -> None:
     """E07: a chain of corrections keeps tip id and group, whichever earlier reference each names."""
     sender = Sender()
     first = tips(sender.send(reference="E-1"))[0]
@@ -117,7 +117,7 @@ def test_a_correction_is_the_next_revision_of_the_same_tip() -> None:
     assert third["facts"]["url_count"] == 1
 
 
-def test_a_draft_is_completed_under_its_own_reference() -> None:
+def test_e07_a_draft_is_completed_under_its_own_reference() -> None:
     """E07: a reference that supersedes itself is a correction; the first text again is a repeat of revision 1."""
     sender = Sender()
     sender.send(reference="E-1", narrative="x")
@@ -154,7 +154,7 @@ def test_an_unknown_reference_cannot_be_corrected(changed: dict[str, Any]) -> No
     assert told["tip_id"] == str(tip_id("ecpat-se", "E-1"))
 
 
-def test_a_tip_is_withdrawn() -> None:
+def test_e66_a_tip_is_withdrawn() -> None:
     """E66: a withdrawal is the next revision, says so, and carries nothing else."""
     sender = Sender()
     sender.send(reference="E-1", narrative="x")
@@ -163,7 +163,7 @@ def test_a_tip_is_withdrawn() -> None:
     assert "narrative" not in event["content"]
 
 
-def test_senders_do_not_share_references() -> None:
+def test_e16_senders_do_not_share_references() -> None:
     """E16: the sender is the topic; the same reference of another partner is another tip."""
     sender = Sender()
     one, two = (sender.hop.decide(Input(record_id("t", 0, 0), NOW, record(submission(), topic=topic)), DictView())
@@ -193,7 +193,7 @@ def test_a_tip_that_was_urgent_stays_in_its_lane() -> None:
 @pytest.mark.parametrize(
     "value", [b"", b"\xff\xfe", b"null", b"x" * 600_000, submission(urls=["data:image/png;base64,AA"])]
 )
-def test_every_bad_record_gets_exactly_one_refusal(value: bytes) -> None:
+def test_e01_every_bad_record_gets_exactly_one_refusal(value: bytes) -> None:
     """E01: one status with reason, digest and size, one entry, nothing on any other topic, nothing remembered."""
     outcome = Sender().send(value)
     told = status(outcome)

@@ -30,7 +30,7 @@ def hashed(value: str, algorithm: str = "sha1") -> dict[str, Any]:
     return {"urls": ..., "hashes": [{"algorithm": algorithm, "value": value}], "narrative": "x"}
 
 
-def test_spellings_of_a_url_are_one_group() -> None:
+def test_e22_spellings_of_a_url_are_one_group() -> None:
     """E22: host case, default port and fragment do not part a group; path case and queries do (E23)."""
     same = ["https://HOST.example/a", "https://host.example:443/a", "https://host.example/a#top"]
     other = ["https://host.example/A", "https://host.example/a?id=2", "http://host.example/a"]
@@ -38,7 +38,7 @@ def test_spellings_of_a_url_are_one_group() -> None:
     assert group() not in {group(urls=[url]) for url in other}
 
 
-def test_spellings_of_a_hash_are_one_group() -> None:
+def test_e62_spellings_of_a_hash_are_one_group() -> None:
     """E62: SHA-1 in hex, upper-case hex and base32 is one group; another algorithm is another."""
     spelled = [SHA1.hex(), SHA1.hex().upper(), base64.b32encode(SHA1).decode(), base64.b32encode(SHA1).decode().lower()]
     assert len({group(**hashed(value)) for value in spelled}) == 1
@@ -46,7 +46,7 @@ def test_spellings_of_a_hash_are_one_group() -> None:
 
 
 @pytest.mark.parametrize("value", [*sorted(NULL_HASHES), "not a hash", "ab"])
-def test_what_identifies_nothing_groups_nothing(value: str) -> None:
+def test_e61_what_identifies_nothing_groups_nothing(value: str) -> None:
     """E61: two tips with the empty file's hash, or with no real hash, stay apart, flagged and uncounted."""
     algorithm = {32: "md5", 40: "sha1", 64: "sha256"}.get(len(value), "sha1")
     one, two = (received(reference=name, **hashed(value, algorithm)) for name in ("E-1", "E-2"))
@@ -74,7 +74,7 @@ def test_a_group_tells_nothing_and_depends_on_the_key() -> None:
     assert group(is_test=True) != group()
 
 
-def test_every_fact_has_one_fingerprint() -> None:
+def test_e64_every_fact_has_one_fingerprint() -> None:
     """E64: another URL, person, account, hash, address or place each add one, in any spelling once."""
     base = set(received().facts.fingerprints)
     more: dict[str, dict[str, Any]] = {
@@ -118,7 +118,7 @@ def test_facts_hold_no_content() -> None:
     assert all(secret in event.content.model_dump_json() for secret in secrets)
 
 
-def test_the_reporters_own_address_is_dropped() -> None:
+def test_e42_the_reporters_own_address_is_dropped() -> None:
     """E42: an address that stands in the reporter's contact is neither located nor passed on; others stay."""
     addresses = [
         {"ip": ip, "role": "upload"} for ip in ("192.0.2.9", "::ffff:192.0.2.9", "2001:DB8::1", "198.51.100.7")
@@ -167,7 +167,7 @@ def test_an_unread_language_is_flagged_only_where_text_is_all(changed: dict[str,
     assert (Flag.LANG_UNKNOWN in received(**changed).facts.flags) is unknown
 
 
-def test_content_survives_byte_for_byte() -> None:
+def test_e08_e10_content_survives_byte_for_byte() -> None:
     """E08, E10: credentials, control characters and marks in texts reach receivers as they were sent."""
     odd = "a\x00b\r\n\x1b[2J\u202e=cmd|' /C'!A0\u0000 user:pw <b> \U0001f600"
     event = received(narrative=odd, urls=["http://user:pw@host.example/x\u202egnp.exe"])

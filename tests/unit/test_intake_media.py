@@ -52,7 +52,7 @@ SPELLINGS: dict[str, Callable[[bytes], str]] = {
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("name", FORMATS)
-def test_media_is_found_in_every_spelling(name: str, spelling: str) -> None:
+def test_e01_media_is_found_in_every_spelling(name: str, spelling: str) -> None:
     """E01: each format in each spelling is media, alone and inside a long text."""
     text = SPELLINGS[spelling](FORMATS[name])
     assert holds_media(text)
@@ -116,7 +116,7 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_harmless_text_is_not_media(name: str) -> None:
+def test_e02_harmless_text_is_not_media(name: str) -> None:
     """E02: keys, tokens, hashes, addresses and prose are accepted."""
     assert not holds_media(HARMLESS[name])
 

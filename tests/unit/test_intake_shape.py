@@ -79,7 +79,7 @@ def test_a_wrong_field_is_named(changed: dict[str, Any], expected: tuple[str, st
         {"urls": ..., "language": "sv", "signals": ["viral"], "reporter": {"contact": "x"}},
     ],
 )
-def test_a_tip_that_says_nothing_is_refused(changed: dict[str, Any]) -> None:
+def test_e03_a_tip_that_says_nothing_is_refused(changed: dict[str, Any]) -> None:
     """E03: without an indicator, a person, a place or a text there is no tip."""
     assert refusal(**changed) == ("empty_tip", None)
 

@@ -24,7 +24,7 @@ from tests.support.intake import NOW
         ("1970-01-01T00:00:00Z", datetime(1970, 1, 1, tzinfo=UTC)),
     ],
 )
-def test_rfc_3339_is_read(text: str, when: datetime) -> None:
+def test_e14_rfc_3339_is_read(text: str, when: datetime) -> None:
     """E14: zones, fractions, leap seconds, a missing zone and a local time that does not exist are read."""
     assert parse_time(text) == when
 
@@ -55,7 +55,7 @@ def test_everything_else_is_no_time(text: str) -> None:
         (None, False, ()),
     ],
 )
-def test_odd_times_are_kept_and_flagged(text: str | None, known: bool, flags: tuple[Flag, ...]) -> None:
+def test_e14_odd_times_are_kept_and_flagged(text: str | None, known: bool, flags: tuple[Flag, ...]) -> None:
     """E14: no zone is flagged; more than five minutes ahead everywhere on earth is flagged and not used."""
     found = read_time(text, NOW)
     assert (found.when is not None, found.flags) == (known, flags)

@@ -155,7 +155,7 @@ def test_a_malformed_key_is_refused(key: str) -> None:
 @pytest.mark.parametrize(
     "shown", [None, "", "Bearer", "Bearer ", "Basic token-of-one", "Bearer wrong", "Bearer token-of-onex"]
 )
-def test_only_a_partners_token_opens_the_door(monkeypatch: pytest.MonkeyPatch, shown: str | None) -> None:
+def test_e16_only_a_partners_token_opens_the_door(monkeypatch: pytest.MonkeyPatch, shown: str | None) -> None:
     """E16: no token, another scheme or another token is 401; a secret that is not set opens nothing."""
     monkeypatch.setenv("VIDARE_TEST_TOKEN_ONE", "token-of-one")
     monkeypatch.delenv("VIDARE_TEST_TOKEN_TWO", raising=False)
