@@ -8,6 +8,8 @@ transaction is one call, and nobody above it can forget a delivery.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from services.chassis.hop import Record, TaskSpec
 
 Headers = list[tuple[str, bytes]]
@@ -20,7 +22,7 @@ class Spot(NamedTuple):
     partition: int
 
 
-class Out(NamedTuple):
+class Out(msgspec.Struct, frozen=True, gc=False):
     """One record to write; *partition* None: by the CRC of the key."""
 
     topic: str
@@ -60,9 +62,16 @@ class TaskProducer(Protocol):
     async def start(self) -> None:
         """Fence every earlier producer of the same id and end its open transaction."""
 
+    def pack(self, outs: Sequence[Out]) -> None:
+        """
+        Put *outs* into the next transaction; nothing is opened or sent before `commit`.
+
+        What is packed cannot be taken back: whoever does not commit it must not use this producer again.
+        """
+
     async def commit(self, outs: Sequence[Out], offsets: Mapping[Spot, int], group: str) -> list[Place]:
         """
-        Write *outs* and the offsets of *group* in one transaction; return where each record lies.
+        Write what was packed, then *outs*, and the offsets of *group* in one transaction; return where each lies.
 
         Raises:
             Fenced: A newer producer of the same id was started.

@@ -1,9 +1,11 @@
 """What lies in keys and headers: partitions, event ids, times, the CloudEvents envelope."""
 
 import zlib
+from binascii import unhexlify
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha1
+from typing import NamedTuple
 from uuid import UUID, SafeUUID
 
 from contracts import headers as h
@@ -14,7 +16,11 @@ from services.chassis.hop import Record, record_id
 SCHEMA_URN = "urn:vidare:schema:"
 _ID_LENGTHS = (32, 36)
 _ID_BYTES = 16
+_VARIANT = {f"{digit:x}": f"{digit & 3 | 8:x}" for digit in range(16)}
+"""The digit of a UUID that holds its variant, by the digit of the hash."""
 _new, _set = object.__new__, object.__setattr__
+_UNKNOWN = SafeUUID.unknown
+"""Read once: an attribute of an enumeration costs a call in Python 3.11."""
 
 
 def partition_of(key: str, partitions: int) -> int:
@@ -24,8 +30,7 @@ def partition_of(key: str, partitions: int) -> int:
 
 def rfc3339_ms(at: datetime) -> str:
     """*at* in UTC with three decimals and ``Z``."""
-    utc = at.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def epoch_ms(at: datetime) -> int:
@@ -33,16 +38,20 @@ def epoch_ms(at: datetime) -> int:
     return int(at.timestamp() * 1000)
 
 
-Found = dict[str, bytes]
-
-
-def header_map(headers: Sequence[tuple[str, bytes]]) -> tuple[Found, bool]:
+class Found(NamedTuple):
     """Headers by name, and whether each name came once."""
+
+    by_name: dict[str, bytes]
+    once: bool
+
+
+def header_map(headers: Sequence[tuple[str, bytes]]) -> Found:
+    """*headers* by name, read once for all who ask."""
     found = dict(headers)
-    return found, len(found) == len(headers)
+    return Found(found, len(found) == len(headers))
 
 
-def event_of(record: Record, *, untrusted: bool) -> UUID:
+def event_of(record: Record, *, untrusted: bool, found: Found | None = None) -> UUID:
     """
     Id of the event in *record*: its ``ce_id``; in an inbox the place where it lies, whatever the sender wrote.
 
@@ -51,10 +60,10 @@ def event_of(record: Record, *, untrusted: bool) -> UUID:
     """
     if untrusted:
         return record_id(record.topic, record.partition, record.offset)
-    found, once = header_map(record.headers)
+    by_name, once = found or header_map(record.headers)
     if not once and sum(1 for name, _ in record.headers if name == h.CE_ID) != 1:
         raise Poison(DeadReason.INVALID_EVENT)
-    return parse_id(found.get(h.CE_ID))
+    return parse_id(by_name.get(h.CE_ID))
 
 
 def parse_id(value: bytes | None) -> UUID:
@@ -67,7 +76,7 @@ def parse_id(value: bytes | None) -> UUID:
     if not value or len(value) not in _ID_LENGTHS:
         raise Poison(DeadReason.INVALID_EVENT)
     try:
-        raw = bytes.fromhex(value.replace(b"-", b"").decode("ascii"))
+        raw = unhexlify(value.replace(b"-", b""))
     except ValueError:
         raise Poison(DeadReason.INVALID_EVENT) from None
     if len(raw) != _ID_BYTES:
@@ -75,31 +84,27 @@ def parse_id(value: bytes | None) -> UUID:
     return _uuid(raw)
 
 
-def _uuid(raw: bytes | bytearray) -> UUID:
+def _uuid(raw: bytes) -> UUID:
     """``UUID(bytes=raw)`` without its checks: *raw* has sixteen bytes."""
     made = _new(UUID)
     _set(made, "int", int.from_bytes(raw))
-    _set(made, "is_safe", SafeUUID.unknown)
+    _set(made, "is_safe", _UNKNOWN)
     return made
 
 
-def derived(cause: UUID, name: bytes) -> tuple[UUID, bytes]:
-    """``uuid5(cause, name)`` and its text: the same values as `uuid.uuid5` in a third of the time."""
-    raw, text = _derived(cause, name)
-    return _uuid(raw), text
+def text_of(event: UUID) -> bytes:
+    """``str(event)`` as bytes, in half of the time."""
+    return _dashed(event.int.to_bytes(_ID_BYTES).hex())
 
 
-def derived_text(cause: UUID, name: bytes) -> bytes:
-    """The text of ``uuid5(cause, name)``."""
-    return _derived(cause, name)[1]
+def _dashed(text: str) -> bytes:
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}".encode()
 
 
-def _derived(cause: UUID, name: bytes) -> tuple[bytearray, bytes]:
-    raw = bytearray(sha1(cause.int.to_bytes(16) + name, usedforsecurity=False).digest()[:_ID_BYTES])
-    raw[6] = raw[6] & 0x0F | 0x50
-    raw[8] = raw[8] & 0x3F | 0x80
-    text = raw.hex()
-    return raw, f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}".encode()
+def derived(cause: bytes, name: bytes) -> bytes:
+    """The text of ``uuid5(UUID(bytes=cause), name)``, in a fifth of the time that it takes to make one."""
+    text = sha1(cause + name, usedforsecurity=False).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}".encode()
 
 
 class Envelope:

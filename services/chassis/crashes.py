@@ -60,6 +60,10 @@ class CrashLog:
     def _one_by_one(self, suspect: Suspect) -> bool:
         return suspect.count >= self._limit - 1
 
+    def alone(self, spot: Spot, offset: int) -> bool:
+        """True for a record that nothing else may be committed with."""
+        return bool(self._suspects) and (self.careful(spot, offset) or self.condemned(spot, offset))
+
     def careful(self, spot: Spot, offset: int) -> bool:
         """True while records of *spot* must be worked one by one."""
         suspect = self._suspects.get(spot)

@@ -21,7 +21,7 @@ from contracts import telemetry
 
 QUEUE_SPANS = 50_000
 """About 20 MB of spans: a second or two of a hop at full speed."""
-BATCH_SPANS = 4_000
+BATCH_SPANS = 2_000
 """About 1.5 MB a request; collectors accept 4 MiB."""
 EVERY_S = 0.5
 """How long a span may wait in an idle process; ``vidare tip`` shows a trace about that late."""

@@ -8,18 +8,23 @@ offsets) in one transaction.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID, uuid5
+
+import msgspec
 
 NAMESPACE = UUID("6f0c8a52-9a44-5d0e-b6a1-3d4c5e1f2a70")
 """Root of every derived id: doing a step twice gives the same ids."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Bytes as they lie in a topic."""
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """
+    Bytes as they lie in a topic.
+
+    A struct, as all that is made for every record: 0.1 us, where a named tuple takes 0.4 and a frozen dataclass 1.
+    """
 
     topic: str
     partition: int
@@ -54,8 +59,7 @@ class Told:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(msgspec.Struct, frozen=True, gc=False):
     """One thing to decide on: exactly one of *record*, *timer*, *told* is set."""
 
     event_id: UUID
@@ -76,8 +80,7 @@ class View(Protocol):
         """Rows whose key begins with *prefix*, in key order."""
 
 
-@dataclass(slots=True)
-class Emit:
+class Emit(msgspec.Struct):
     """An event to write. Its id is ``uuid5(input event id, hop, ordinal)`` unless *event_id* is given."""
 
     topic: str
@@ -95,17 +98,20 @@ class Emit:
     event_id: UUID | None = None
     fresh_trace: bool = False
     """True for agencies: they get a trace context of their own, linked here, never ours."""
+    content_type: bytes | None = None
+    """Of the body where it is not JSON (a document that is sealed)."""
+    headers: tuple[tuple[str, bytes], ...] = ()
+    """Further headers, of names that the runner does not write."""
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(msgspec.Struct):
     """A custody entry to write; the runner adds ids, cause, time, service, bytes received and trace."""
 
     kind: str
     tip: str | None
     purpose: str
-    basis: Mapping[str, object] = field(default_factory=dict)
-    tally: Mapping[str, object] = field(default_factory=dict)
+    basis: Mapping[str, object] = msgspec.field(default_factory=dict)
+    tally: Mapping[str, object] = msgspec.field(default_factory=dict)
     actor: str | None = None
 
 
@@ -120,20 +126,19 @@ class Effect:
     """Effects of one lane share concurrency (an agency); lanes never wait for each other."""
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct):
     """Everything that one decision asks for; empty means: seen, nothing to do."""
 
-    events: list[Emit] = field(default_factory=list)
-    puts: dict[str, bytes | None] = field(default_factory=dict)
+    events: list[Emit] = msgspec.field(default_factory=list)
+    puts: dict[str, bytes | None] = msgspec.field(default_factory=dict)
     """State changes; None deletes."""
-    timers: list[Timer] = field(default_factory=list)
-    cancels: list[str] = field(default_factory=list)
+    timers: list[Timer] = msgspec.field(default_factory=list)
+    cancels: list[str] = msgspec.field(default_factory=list)
     """Keys of timers to remove; the timer that fired is removed by itself."""
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Entry] = msgspec.field(default_factory=list)
     """The first entry is the parent of the events in ``out``."""
-    effects: list[Effect] = field(default_factory=list)
-    attributes: dict[str, str | int | float | bool | list[str]] = field(default_factory=dict)
+    effects: list[Effect] = msgspec.field(default_factory=list)
+    attributes: dict[str, str | int | float | bool | list[str]] = msgspec.field(default_factory=dict)
     """For the process span: names from contracts.telemetry only."""
     tip: str | None = None
     """Tip id, where the decision learnt it."""

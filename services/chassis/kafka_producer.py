@@ -5,7 +5,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from itertools import zip_longest
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -19,8 +18,8 @@ from aiokafka.errors import (
 
 from services.chassis import kafka_client
 from services.chassis.broker_port import Out, Place, Spot, TransactionFailed
-from services.chassis.codec import partition_of
 from services.chassis.errors import Fenced
+from services.chassis.kafka_load import Load
 from services.chassis.tuning import Tuning
 
 BATCH_BYTES = 1_000_000
@@ -29,8 +28,6 @@ RETRY_BACKOFF_MS = 20
 START_S = 60.0
 BY_RECORDS = (MessageSizeTooLargeError, RecordListTooLargeError, CorruptRecordException, TypeError, ValueError)
 """Failures that the same records will meet again."""
-_Batch = tuple[Any, list[int]]
-"""A batch of the client, and which records are in it."""
 
 
 class KafkaTaskProducer:
@@ -47,6 +44,13 @@ class KafkaTaskProducer:
         }  # fmt: skip
         self._client: Any = None
         self._counts: dict[str, int] = {}
+        self._load = self._new_load()
+
+    def _new_load(self) -> Load:
+        return Load(self._new_batch, self._counts)
+
+    def _new_batch(self) -> Any:  # noqa: ANN401
+        return self._client.create_batch()
 
     async def start(self) -> None:
         """Fence every earlier producer of the same id and end its open transaction."""
@@ -57,67 +61,51 @@ class KafkaTaskProducer:
         except Exception as error:
             raise TransactionFailed(f"producer {self._id} did not start: {error!r}") from error
 
+    def pack(self, outs: Sequence[Out]) -> None:
+        """Put *outs* into the next transaction."""
+        self._load.add(outs)
+
     async def commit(self, outs: Sequence[Out], offsets: Mapping[Spot, int], group: str) -> list[Place]:
-        """Write *outs* and *offsets* in one transaction; return where each record lies."""
-        if not outs and not offsets:
-            return []
+        """Write what was packed, *outs* and *offsets* in one transaction; return where each record lies."""
+        load, self._load = self._load, self._new_load()
         try:
+            load.add(outs)
             async with asyncio.timeout(self._deadline_s):
-                return await self._transact(outs, offsets, group)
+                return await self._transact(load, offsets, group)
         except (ProducerFenced, InvalidProducerEpoch) as error:
             raise Fenced(f"a newer worker owns {self._id}") from error
         except Exception as error:
             blamed = isinstance(error, BY_RECORDS)
             raise TransactionFailed(f"transaction of {self._id}: {error!r}", by_records=blamed) from error
 
-    async def _transact(self, outs: Sequence[Out], offsets: Mapping[Spot, int], group: str) -> list[Place]:
-        batches = self._pack(outs, await self._partitions(outs))
+    async def _transact(self, load: Load, offsets: Mapping[Spot, int], group: str) -> list[Place]:
+        await load.settle(self._count)
+        if not load.size and not offsets:
+            return []
         await self._client.begin_transaction()
-        sent = await self._send(batches)
-        places = [Place(-1, -1)] * len(outs)
-        for partition, indexes, base in [(p, i, (await future).offset) for p, i, future in sent]:
+        places = [Place(-1, -1)] * load.size
+        for partition, indexes, future in await self._send(load):
+            base = (await future).offset
             if base < 0:
                 raise TransactionFailed("the broker did not say where the records lie")
-            for n, index in enumerate(indexes):
-                places[index] = Place(partition, base + n)
+            for n, index in enumerate(indexes, base):
+                places[index] = Place(partition, n)
         if offsets:
             wanted = {TopicPartition(*spot): offset for spot, offset in offsets.items()}
             await self._client.send_offsets_to_transaction(wanted, group)
         await self._client.commit_transaction()
         return places
 
-    async def _partitions(self, outs: Sequence[Out]) -> list[int]:
-        counts = self._counts
-        for topic in {out.topic for out in outs} - counts.keys():
-            counts[topic] = len(await self._client.partitions_for(topic))
-        return [
-            out.partition if out.partition is not None else partition_of((out.key or b"").decode(), counts[out.topic])
-            for out in outs
-        ]
+    async def _count(self, topic: str) -> int:
+        return len(await self._client.partitions_for(topic))
 
-    def _pack(self, outs: Sequence[Out], partitions: Sequence[int]) -> dict[tuple[str, int], list[_Batch]]:
-        """Records into as few batches as fit, in order within each partition."""
-        packed: dict[tuple[str, int], list[_Batch]] = {}
-        for index, (out, partition) in enumerate(zip(outs, partitions, strict=True)):
-            batches = packed.get((out.topic, partition))
-            if batches is None:
-                batches = packed[out.topic, partition] = [(self._client.create_batch(), [])]
-            batch, indexes = batches[-1]
-            if batch.append(timestamp=out.timestamp_ms, key=out.key, value=out.value, headers=out.headers) is None:
-                batch, indexes = self._client.create_batch(), []
-                batches.append((batch, indexes))
-                batch.append(timestamp=out.timestamp_ms, key=out.key, value=out.value, headers=out.headers)
-            indexes.append(index)
-        return packed
-
-    async def _send(self, packed: Mapping[tuple[str, int], list[_Batch]]) -> list[tuple[int, list[int], Any]]:
-        """First batches of all partitions, then second ones: nobody waits for a batch that is not its own."""
+    async def _send(self, load: Load) -> list[tuple[int, list[int], Any]]:
+        """Send every batch and wait until each is delivered."""
         sent: list[tuple[int, list[int], Any]] = []
-        for layer in zip_longest(*packed.values()):
-            for (topic, partition), entry in zip(packed, layer, strict=True):
-                if entry is not None:
-                    future = await self._client.send_batch(entry[0], topic, partition=partition)
-                    sent.append((partition, entry[1], future))
+        for layer in load.layers():
+            for topic, partition, packed in layer:
+                future = await self._client.send_batch(packed.closed(), topic, partition=partition)
+                sent.append((partition, packed.indexes, future))
         await asyncio.gather(*(future for _, _, future in sent))
         return sent
 

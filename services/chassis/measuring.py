@@ -98,6 +98,9 @@ def _notifier(metrics: Metrics, done: Processed) -> None:
     for word in _words(done, telemetry.DELIVERY):
         if word in _ESCALATIONS:
             metrics.count(telemetry.ESCALATIONS, agency=agency)
+    if telemetry.IN_TIME in attributes:
+        in_time = labels.IN_TIME[bool(attributes[telemetry.IN_TIME])]
+        metrics.count(telemetry.ACKNOWLEDGED, agency=agency, in_time=in_time)
     accepted = attributes.get(telemetry.ACCEPTED_AT)
     if isinstance(accepted, str):
         urgent = attributes.get(telemetry.PRIORITY) in _URGENT

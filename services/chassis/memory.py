@@ -178,16 +178,22 @@ class MemoryProducer:
         self._broker = broker
         self._id = transactional_id
         self._epoch = 0
+        self._packed: list[Out] = []
 
     async def start(self) -> None:
         """Fence every earlier producer of the same id."""
         await asyncio.sleep(0)
         self._epoch = self._broker.fence(self._id)
 
+    def pack(self, outs: Sequence[Out]) -> None:
+        """Put *outs* into the next transaction."""
+        self._packed += outs
+
     async def commit(self, outs: Sequence[Out], offsets: Mapping[Spot, int], group: str) -> list[Place]:
-        """Write *outs* and the offsets in one transaction."""
+        """Write what was packed, *outs* and the offsets in one transaction."""
         await asyncio.sleep(0)
-        return self._broker.transact((self._id, self._epoch), outs, offsets, group)
+        packed, self._packed = self._packed, []
+        return self._broker.transact((self._id, self._epoch), [*packed, *outs], offsets, group)
 
     async def stop(self) -> None:
         """Nothing to close."""

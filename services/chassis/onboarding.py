@@ -52,7 +52,11 @@ class Agencies:
 
     def leaving_loopback(self) -> tuple[str, ...]:
         """Ids of agencies with a channel that leaves this machine: a test tip or network never reaches them."""
-        return tuple(agency.id for agency in self.records.values() if _leaves(agency))
+        return tuple(agency.id for agency in self.records.values() if leaves(agency))
+
+    def testing(self) -> frozenset[str]:
+        """Ids of agencies that are being onboarded: they get test referrals and no others."""
+        return frozenset(agency.id for agency in self.records.values() if agency.test)
 
 
 def load_partners(settings: Settings) -> dict[str, Partner]:
@@ -124,7 +128,7 @@ def registry_certainties(path: Path) -> dict[tuple[str, AgencyKind], str]:
             for row in rows
             for kind in (AgencyKind.HOTLINE, AgencyKind.POLICE)
         }
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise Misconfigured(f"{path}:1: the registry cannot be read") from error
     except KeyError as error:
         raise Misconfigured(f"{path}:1: the registry has no column {error}") from error
@@ -151,7 +155,8 @@ def _check_agency(file: TomlFile, number: int, agency: Agency, known: Certaintie
         )
 
 
-def _leaves(agency: Agency) -> bool:
+def leaves(agency: Agency) -> bool:
+    """Tell whether a channel of *agency* leaves this machine."""
     hosts = []
     if ChannelName.WEBHOOK in agency.channels and agency.webhook is not None:
         hosts.append(urlsplit(agency.webhook.url).hostname)

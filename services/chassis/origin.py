@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from contracts import headers as h
 from contracts import topics
-from services.chassis.codec import epoch_ms, header_map, rfc3339_ms
+from services.chassis.codec import Found, epoch_ms, header_map, rfc3339_ms, text_of
 from services.chassis.hop import Input, Record
 from services.chassis.telemetry_port import Recorder
-from services.chassis.tracecontext import TraceContext
+from services.chassis.tracecontext import TraceContext, parse_traceparent
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,7 @@ class Worker:
         return f"{self.hop}@{self.version}"
 
 
-@dataclass(slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """What an input brought along."""
 
     given: Input
@@ -36,6 +37,8 @@ class Origin:
     tip: str | None
     cause: bytes | None
     accepted_at: bytes | None
+    text: bytes
+    """Of the input's event id."""
 
     @property
     def record(self) -> Record | None:
@@ -64,23 +67,25 @@ class Moment:
         return self
 
 
-def read_origin(given: Input, worker: Worker, recorder: Recorder) -> Origin:
+def read_origin(given: Input, worker: Worker, recorder: Recorder, found: Found | None = None) -> Origin:
     """Read what *given* brought; headers of strangers are believed in nothing but a partner's trace."""
-    record = given.record
+    record, text = given.record, text_of(given.event_id)
     if record is None:
-        return Origin(given, None, None, None, None)
+        return Origin(given, None, None, None, None, text)
     if worker.untrusted:
         trusted = record.topic.startswith(topics.INBOX)
-        return Origin(given, recorder.context_of(record.headers) if trusted else None, None, None, None)
-    found, once = header_map(record.headers)
+        return Origin(given, recorder.context_of(record.headers) if trusted else None, None, None, None, text)
+    by_name, once = found or header_map(record.headers)
     parent = None
-    if h.TRACEPARENT in found:
-        parent = recorder.context_of([(h.TRACEPARENT, found[h.TRACEPARENT])] if once else record.headers)
-    tip = found.get(h.VIDARE_TIP)
+    if h.TRACEPARENT in by_name:
+        # The recorder reads again, and counts, what is not simply valid.
+        parent = (parse_traceparent(by_name[h.TRACEPARENT]) if once else None) or recorder.context_of(record.headers)
+    tip = by_name.get(h.VIDARE_TIP)
     return Origin(
         given,
         parent,
         tip.decode("utf-8", "replace") if tip else None,
-        found.get(h.VIDARE_CAUSE) or None,
-        found.get(h.VIDARE_ACCEPTED_AT) or None,
+        by_name.get(h.VIDARE_CAUSE) or None,
+        by_name.get(h.VIDARE_ACCEPTED_AT) or None,
+        text,
     )

@@ -11,6 +11,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from contracts import labels, telemetry
+from services.chassis.allocation import hand_back
 from services.chassis.export import Exporter, OtlpSink, Sink
 from services.chassis.localtraces import LocalSink
 from services.chassis.metrics import Metrics
@@ -53,7 +54,8 @@ def exporter_of(settings: Settings, metrics: Metrics, service: str, instance: st
 
 
 def hop_recorder(settings: Settings, hop: str, member: str | None = None) -> SpanRecorder:
-    """Make the recorder of a hop process; its ``metrics.render`` is what ``/metrics`` answers."""
+    """Make the recorder of a hop process, first of all; its ``metrics.render`` is what ``/metrics`` answers."""
+    hand_back()
     metrics = Metrics()
     exporter = exporter_of(settings, metrics, hop, member) if settings.spans == "on" else None
     return SpanRecorder(exporter, metrics, hop=hop)

@@ -132,4 +132,8 @@ class Runner:
 
     def warnings(self) -> list[str]:
         """What is not as it should be, while work is possible."""
-        return [f"task {name} waits: {task.paused} is unavailable" for name, task in self.tasks.items() if task.paused]
+        waiting = [
+            f"task {name} waits: {task.paused} is unavailable" for name, task in self.tasks.items() if task.paused
+        ]
+        own = getattr(self._rt.hop, "warnings", None)
+        return [*waiting, *(own() if own is not None else ())]

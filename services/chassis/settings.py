@@ -30,16 +30,34 @@ class Settings(BaseSettings):
     spans: Switch = "on"
     """``off``: hops measure but build no spans, for benchmarks and emergencies; traces end at the doors."""
     geodata: Path | None = None
+    maxmind_url: str = "https://download.maxmind.com"
+    """Where ``vidare geodata update --maxmind`` fetches; another one for those who keep a mirror."""
     partners: Path | None = None
     agencies: Path | None = None
     rulebook: Path | None = None
     registry: Path | None = None
     dns: Switch = "off"
+    dns_server: str | None = None
+    """``host:port`` of the name server that is asked where ``dns`` is on; unset: the system's."""
     group_key: str | None = None
     """Key of the group ids; unset: a random one kept in ``VIDARE_HOME/group.key``."""
     test_networks: Switch = "off"
     allow_loopback: Switch = "off"
     """Webhooks to loopback: for tests and the demo set, which is local by nature and needs no switch."""
+    reporter_org: str | None = Field(default=None, min_length=1, max_length=200)
+    """Who sends reports in a provider's own format (XARF, the form of a proxy operator); unset: the demo's name."""
+    reporter_email: str | None = Field(
+        default=None, max_length=254, pattern=r"^[A-Za-z0-9._+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}$"
+    )
+    smtp: str | None = Field(default=None, pattern=r"^[^\s:\[\]/@]+:[0-9]{1,5}$|^\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}$")
+    """``host:port`` of the mail server that notices leave by; an agency's record may name another."""
+    smtp_username: str | None = Field(default=None, pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")
+    smtp_password: str | None = Field(default=None, pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")
+    """Both by reference; shown to that server only, and only behind TLS."""
+    public_url: str | None = None
+    """Address of the notifier's door as agencies reach it, for the links in mails; unset: the door on this machine."""
+    link_key: str | None = None
+    """Key of the links in mails; unset: a random one kept in ``VIDARE_HOME/link.key``."""
     partitions: int = Field(default=12, ge=1, le=256)
     host: str = "127.0.0.1"
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -1,14 +1,17 @@
 """
-Prepared span messages: what never changes about a kind of span is built once, ids and times are filled in.
+Prepared span messages: what never changes about a kind of span is serialised once, ids and times are packed beside it.
 
-A fill and its serialisation cost about 1 us; the SDK's span objects cost sixty
-times that, which is why hops do not use them. What differs from record to
-record (attributes of a decision) is serialised apart and appended: repeated
-fields of a message may be concatenated.
+The fields of a message may stand in any order, and repeated ones may be
+concatenated (Protocol Buffers encoding, "Last One Wins"), so a span is put
+together from its prepared part and a few bytes of known length: 0.7 us, where
+filling in and serialising a message of ``opentelemetry-proto`` costs 2 us and
+the SDK's span objects cost 60. A test reads every form back with
+``opentelemetry-proto`` and compares it with a message that it built itself.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
-from uuid import UUID
+from struct import Struct
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
@@ -24,77 +27,93 @@ KINDS = {
     "consumer": Span.SPAN_KIND_CONSUMER,
 }
 
-RENEW_AFTER = 4_096
-"""A message keeps the memory of every value it ever held: after this many fills (about 0.5 MB) it is made anew."""
-
 REMOTE = 0x300
 """OTLP span flags: the parent is known to be in another process."""
 
 Attribute = str | int | float | bool | list[str] | tuple[str, ...]
 
+# Tags of fields (number << 3 | wire type), each with the length of its value where that is always the same.
+_ROOT = Struct("<2s16s2s8scQcQ").pack
+_CHILD = Struct("<2s16s2s8scQcQ2s8s").pack
+_LINK = Struct("<4s16s2s8s").pack
+_TRACE, _SPAN, _PARENT = b"\x0a\x10", b"\x12\x08", b"\x22\x08"
+_START, _END = b"\x39", b"\x41"
+_IN_LINK = b"\x6a\x1c\x0a\x10"
+_ATTRIBUTES, _KEY, _VALUE = b"\x4a", b"\x0a", b"\x12"
+_TEXT, _NUMBER = b"\x0a", b"\x18"
+_ID_LENGTH = 36
+
 
 class Form:
     """One kind of span at one place, ready to be filled."""
 
-    __slots__ = (
-        "_attributes",
-        "_conversation",
-        "_fills",
-        "_link",
-        "_linked",
-        "_message_id",
-        "_name",
-        "_offset",
-        "_span",
-    )
+    __slots__ = ("_prepared",)
 
-    def __init__(self, name: str, attributes: dict[str, Attribute], *, linked: bool) -> None:
-        self._name = name
-        self._attributes = attributes
-        self._linked = linked
-        self._renew()
-
-    def _renew(self) -> None:
-        span = Span(name=self._name, kind=KINDS[telemetry.SPANS[self._name]])
-        span.attributes.extend(KeyValue(key=key, value=any_value(value)) for key, value in self._attributes.items())
-        self._span = span
-        self._offset = self._slot(telemetry.OFFSET)
-        self._message_id = self._slot(telemetry.MESSAGE_ID)
-        self._conversation = self._slot(telemetry.CONVERSATION)
-        self._link = span.links.add() if self._linked else None
-        self._fills = 0
-
-    def _slot(self, key: str) -> AnyValue | None:
-        return next((pair.value for pair in self._span.attributes if pair.key == key), None)
-
-    def message(self, event: UUID | None, tip: str | None, offset: int = 0) -> None:
-        """Fill in which record the span is about."""
-        if self._message_id is not None and event is not None:
-            self._message_id.string_value = str(event)
-        if self._conversation is not None and tip is not None:
-            self._conversation.string_value = tip
-        if self._offset is not None:
-            self._offset.int_value = offset
-
-    def link(self, context: TraceContext) -> None:
-        """Fill in the one link of a linked form."""
-        if self._link is not None:
-            self._link.trace_id = context.trace_id
-            self._link.span_id = context.span_id
+    def __init__(self, name: str, attributes: Mapping[str, Attribute]) -> None:
+        span = Span(name=name, kind=KINDS[telemetry.SPANS[name]])
+        span.attributes.extend(KeyValue(key=key, value=any_value(value)) for key, value in attributes.items())
+        self._prepared: bytes = span.SerializeToString()
 
     def fill(self, context: TraceContext, parent: bytes, start_ns: int, end_ns: int) -> bytes:
-        """Fill in ids and times and serialise; *parent* may be empty."""
-        span = self._span
-        span.trace_id = context.trace_id
-        span.span_id = context.span_id
-        span.parent_span_id = parent
-        span.start_time_unix_nano = start_ns
-        span.end_time_unix_nano = end_ns
-        made: bytes = span.SerializeToString()
-        self._fills += 1
-        if self._fills >= RENEW_AFTER:
-            self._renew()
-        return made
+        """Serialise with these ids and times; *parent* may be empty."""
+        trace, span = context.trace_id, context.span_id
+        if parent:
+            return _CHILD(_TRACE, trace, _SPAN, span, _START, start_ns, _END, end_ns, _PARENT, parent) + self._prepared
+        return _ROOT(_TRACE, trace, _SPAN, span, _START, start_ns, _END, end_ns) + self._prepared
+
+
+def link_bytes(context: TraceContext) -> bytes:
+    """Serialise one link."""
+    return _LINK(_IN_LINK, context.trace_id, _SPAN, context.span_id)
+
+
+def links_bytes(contexts: list[TraceContext]) -> bytes:
+    """Serialise several links."""
+    return b"".join([link_bytes(context) for context in contexts])
+
+
+def varint(number: int) -> bytes:
+    """*number* in the variable-length form; a negative one as its two's complement, as ``int64`` has it."""
+    number &= 0xFFFF_FFFF_FFFF_FFFF
+    made = bytearray()
+    while number > 0x7F:
+        made.append(number & 0x7F | 0x80)  # seven bits to a byte, the lowest first
+        number >>= 7
+    made.append(number)
+    return bytes(made)
+
+
+def _id_before(key: str) -> bytes:
+    """What stands before the text of an attribute whose value is a UUID."""
+    said = _KEY + varint(len(key)) + key.encode() + _VALUE + varint(_ID_LENGTH + 2) + _TEXT + varint(_ID_LENGTH)
+    return _ATTRIBUTES + varint(len(said) + _ID_LENGTH) + said
+
+
+_EVENT_BEFORE, _TIP_BEFORE = _id_before(telemetry.MESSAGE_ID), _id_before(telemetry.CONVERSATION)
+_OFFSET_KEY = _KEY + varint(len(telemetry.OFFSET)) + telemetry.OFFSET.encode() + _VALUE
+
+
+def event_bytes(event: bytes) -> bytes:
+    """Serialise the attribute that names the message: *event* is the text of a UUID."""
+    return _EVENT_BEFORE + event
+
+
+def tip_bytes(tip: str) -> bytes:
+    """Serialise the attribute that names the tip."""
+    text = tip.encode()
+    if len(text) == _ID_LENGTH:
+        return _TIP_BEFORE + text
+    made: bytes = Span(
+        attributes=[KeyValue(key=telemetry.CONVERSATION, value=AnyValue(string_value=tip))]
+    ).SerializeToString()
+    return made
+
+
+def offset_bytes(offset: int) -> bytes:
+    """Serialise the attribute that says where in its partition a message lies."""
+    value = _NUMBER + varint(offset)
+    said = _OFFSET_KEY + varint(len(value)) + value
+    return _ATTRIBUTES + varint(len(said)) + said
 
 
 def any_value(value: Attribute) -> AnyValue:
@@ -129,11 +148,4 @@ def attribute_bytes(key: str, value: str | float | tuple[str, ...], kind: str) -
 def failed_bytes() -> bytes:
     """Serialise the status of a span that failed; its reason is an attribute, never a message."""
     made: bytes = Span(status=Status(code=Status.STATUS_CODE_ERROR)).SerializeToString()
-    return made
-
-
-def links_bytes(contexts: list[TraceContext]) -> bytes:
-    """Serialise several links."""
-    links = [Span.Link(trace_id=context.trace_id, span_id=context.span_id) for context in contexts]
-    made: bytes = Span(links=links).SerializeToString()
     return made

@@ -6,13 +6,24 @@ Values in, serialised spans out; `services.chassis.spans` decides when.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 from contracts import telemetry
 from services.chassis.hop import Record
-from services.chassis.spanforms import Attribute, Form, attribute_bytes, failed_bytes, links_bytes
+from services.chassis.spanforms import (
+    Attribute,
+    Form,
+    attribute_bytes,
+    event_bytes,
+    failed_bytes,
+    link_bytes,
+    links_bytes,
+    offset_bytes,
+    tip_bytes,
+)
 from services.chassis.telemetry_port import Processed, Sent
-from services.chassis.tracecontext import TraceContext, send_span
+from services.chassis.tracecontext import TraceContext
 
 MAX_LINKS = 128
 """Links of one commit span; backends cut there anyway."""
@@ -54,12 +65,13 @@ class SpanMaker:
     def record_spans(self, done: Processed) -> list[bytes]:
         """Make the spans of one input: its decision's, its own, those of what was sent."""
         extra = self._extra(done.attributes)
+        tip = b"" if done.tip is None else tip_bytes(done.tip)
         made = []
         if self._decision is not None and done.record is not None and done.dead is None:
             made.append(self._internal(self._decision, done) + extra)
             extra = b""
-        made.append(self._process(done) + extra)
-        made.extend([self._send(sent, done) for sent in done.sent])
+        made.append(self._process(done, tip) + extra)
+        made.extend([self._send(sent, done, tip) for sent in done.sent])
         return made
 
     def commit_span(self, processed: Sequence[Processed]) -> bytes:
@@ -80,72 +92,74 @@ class SpanMaker:
         """Make the span ``deliver <channel>`` of one attempt."""
         name = f"{telemetry.DELIVER} {attempt.channel}"
         parent = attempt.parent
-        form = self._forms.get((name, parent is None))
-        if form is None:
-            form = self._form((name, parent is None), name, {telemetry.HOP: self._hop}, linked=parent is not None)
+        form = self._forms.get((name,)) or self._form((name,), name, {telemetry.HOP: self._hop})
         seed = f"{attempt.referral}/{attempt.attempt}/{attempt.channel}".encode()
-        trace_id, above = _derived(seed, telemetry.DELIVER, size=16), b""
+        trace_id, above, link = _derived(seed, telemetry.DELIVER, size=16), b"", b""
         if parent is not None:
-            form.link(parent)
+            link = link_bytes(parent)
             if not attempt.late:
                 trace_id, above = parent.trace_id, parent.span_id
         context = TraceContext(trace_id, _derived(seed, telemetry.DELIVER))
-        span = form.fill(context, above, attempt.start_ns, attempt.end_ns)
+        span = form.fill(context, above, attempt.start_ns, attempt.end_ns) + link
         return span + self._extra(_attempt_attributes(attempt)) + (FAILED if attempt.error else b"")
 
-    def _process(self, done: Processed) -> bytes:
-        record, parent, under = done.record, done.parent, done.under
-        form = self._process_form(record, done)
-        form.message(done.given.event_id, done.tip, 0 if record is None else record.offset)
-        above = b""
+    def _process(self, done: Processed, tip: bytes) -> bytes:
+        record, parent, under = done.given.record, done.parent, done.under
+        above, link = b"", b""
         if parent is not None:
-            form.link(parent)
+            link = link_bytes(parent)
             # A context of another trace is an outsider's (an agency's): linked, never followed.
             above = parent.span_id if parent.trace_id == done.context.trace_id else b""
         if under is not None:
             above = under.span_id
-        span = form.fill(done.context, above, done.started_ns, max(done.committed_ns, done.ended_ns))
+        span = b"".join(
+            (
+                self._process_form(record, done).fill(
+                    done.context, above, done.started_ns, max(done.committed_ns, done.ended_ns)
+                ),
+                event_bytes(done.text),
+                tip,
+                b"" if record is None else offset_bytes(record.offset),
+                link,
+            )
+        )
         if done.dead is None:
             return span
         reason = done.dead.value
         return span + FAILED + self._extra({telemetry.ERROR_TYPE: reason, telemetry.DEAD_REASON: reason})
 
     def _process_form(self, record: Record | None, done: Processed) -> Form:
-        linked, tipped = done.parent is not None, done.tip is not None
-        place = place_of(done)
-        key = (telemetry.PROCESS, place, record.partition if record is not None else -1, linked, tipped)
+        key = (place_of(done), -1) if record is None else (record.topic, record.partition)
         found = self._forms.get(key)
         if found is not None:
             return found
+        place = place_of(done)
         name = telemetry.span_name(telemetry.PROCESS, place)
         if record is None:
-            attributes: dict[str, Attribute] = {telemetry.HOP: self._hop, telemetry.MESSAGE_ID: ""}
-            if tipped:
-                attributes[telemetry.CONVERSATION] = ""
-        else:
-            attributes = _messaging(telemetry.PROCESS, place, record.partition, tipped=tipped)
-            attributes[telemetry.GROUP] = self._hop
-        return self._form(key, name, attributes, linked=linked)
+            return self._form(key, name, {telemetry.HOP: self._hop})
+        attributes = _messaging(telemetry.PROCESS, place, record.partition)
+        attributes[telemetry.GROUP] = self._hop
+        return self._form(key, name, attributes)
 
-    def _send(self, sent: Sent, done: Processed) -> bytes:
-        key = (telemetry.SEND, sent.topic, sent.partition, sent.fresh, done.tip is not None)
+    def _send(self, sent: Sent, done: Processed, tip: bytes) -> bytes:
+        key = (telemetry.SEND, sent.topic, sent.partition)
         form = self._forms.get(key)
         if form is None:
-            attributes = _messaging(telemetry.SEND, sent.topic, sent.partition, tipped=done.tip is not None)
-            form = self._form(key, telemetry.span_name(telemetry.SEND, sent.topic), attributes, linked=sent.fresh)
-        form.message(sent.event_id, done.tip, sent.offset)
-        context = sent.context
+            attributes = _messaging(telemetry.SEND, sent.topic, sent.partition)
+            form = self._form(key, telemetry.span_name(telemetry.SEND, sent.topic), attributes)
+        context, link = sent.context, b""
         if sent.fresh:
-            form.link(context)
-            context = TraceContext(done.context.trace_id, send_span(sent.event_id))
-        return form.fill(
-            context, done.context.span_id, done.began_ns or done.ended_ns, done.committed_ns or done.ended_ns
-        )
+            link = link_bytes(context)
+            context = TraceContext(done.context.trace_id, context.span_id)
+        began, ended = done.began_ns or done.ended_ns, done.committed_ns or done.ended_ns
+        span = form.fill(context, done.context.span_id, began, ended)
+        return b"".join((span, event_bytes(sent.event), tip, offset_bytes(sent.offset), link))
 
     def _internal(self, name: str, done: Processed) -> bytes:
         form = self._forms.get((name,)) or self._form((name,), name, {telemetry.HOP: self._hop})
-        context = TraceContext(done.context.trace_id, _derived(done.context.span_id, name))
-        return form.fill(context, done.context.span_id, done.started_ns, done.ended_ns)
+        above = done.context.span_id
+        context = TraceContext(done.context.trace_id, _inner(above, name))
+        return form.fill(context, above, done.started_ns, done.ended_ns)
 
     def _commit_attributes(self) -> dict[str, Attribute]:
         attributes: dict[str, Attribute] = {
@@ -156,10 +170,8 @@ class SpanMaker:
         }
         return attributes
 
-    def _form(
-        self, key: tuple[object, ...], name: str, attributes: dict[str, Attribute], *, linked: bool = False
-    ) -> Form:
-        form = self._forms[key] = Form(name, attributes, linked=linked)
+    def _form(self, key: tuple[object, ...], name: str, attributes: Mapping[str, Attribute]) -> Form:
+        form = self._forms[key] = Form(name, attributes)
         return form
 
     def _extra(self, attributes: Mapping[str, Attribute]) -> bytes:
@@ -181,21 +193,27 @@ def place_of(done: Processed) -> str:
     return "timer" if done.given.timer is not None else "told"
 
 
-def _messaging(operation: str, topic: str, partition: int, *, tipped: bool) -> dict[str, Attribute]:
+def _messaging(operation: str, topic: str, partition: int) -> dict[str, Attribute]:
     attributes: dict[str, Attribute] = {
         telemetry.MESSAGING_SYSTEM: "kafka",
         telemetry.OPERATION_NAME: operation,
         telemetry.OPERATION_TYPE: operation,
         telemetry.DESTINATION: topic,
         telemetry.PARTITION: str(partition),
-        telemetry.OFFSET: 0,
-        telemetry.MESSAGE_ID: "",
     }
     if telemetry.topic_template(topic) != topic:
         attributes[telemetry.DESTINATION_TEMPLATE] = telemetry.topic_template(topic)
-    if tipped:
-        attributes[telemetry.CONVERSATION] = ""
     return attributes
+
+
+@lru_cache(maxsize=64)
+def _mask(name: str) -> int:
+    return int.from_bytes(_derived(b"", name))
+
+
+def _inner(above: bytes, name: str) -> bytes:
+    """Span id of the one span *name* inside the span *above*: another id, the same when done again, no hash."""
+    return (int.from_bytes(above) ^ _mask(name)).to_bytes(8)
 
 
 def _derived(seed: bytes, what: str, *, size: int = 8) -> bytes:

@@ -20,6 +20,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
+_PAGE = 1000
+"""Rows that a scan holds at a time: a store may hold more than the memory should."""
 _USED_EVERY_S = 60.0
 """How often the time of last use is renewed; far below the age at which a store is wiped."""
 
@@ -111,12 +113,17 @@ class SqliteStore:
 
     def scan(self, prefix: str, *, limit: int = 1000) -> Iterator[tuple[str, bytes]]:
         """Rows whose key begins with *prefix*, in key order."""
-        found = self._db.execute(
-            "SELECT key, value FROM rows WHERE key >= ? AND key < ? ORDER BY key LIMIT ?",
-            (prefix, prefix + _END, limit),
-        )
-        for key, value in found.fetchall():
-            yield key, bytes(value)
+        begin, first, left = ">=", prefix, limit
+        while left > 0:
+            rows = self._db.execute(
+                f"SELECT key, value FROM rows WHERE key {begin} ? AND key < ? ORDER BY key LIMIT ?",  # noqa: S608
+                (first, prefix + _END, min(left, _PAGE)),
+            ).fetchall()
+            for key, value in rows:
+                yield key, bytes(value)
+            if len(rows) < _PAGE:
+                return
+            begin, first, left = ">", rows[-1][0], left - len(rows)
 
     def apply(self, changes: Rows, offset: int | None) -> None:
         """Take *changes* over, all or nothing."""

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 
 from services.chassis.broker_port import Spot, TransactionFailed
 from services.chassis.effectlanes import EffectLanes
@@ -114,7 +115,7 @@ class Task:
         turns.first_changes = check_row(self.spec, self._store, self._counts)
         turns.worked = await begin_offsets(self.spec, broker, group)
         self._inputs.taken = dict(turns.worked)
-        turns.timers.load(self._store.scan(PREFIX, limit=EVERYTHING))
+        turns.timers.load(partial(self._store.scan, PREFIX, limit=EVERYTHING), self._rt.now())
         resume = getattr(self._rt.hop, "resume", None)
         if resume is not None:
             self._effects.start(resume(Overlay(self._store)))

@@ -6,9 +6,9 @@ what happened and for nothing else.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
-from uuid import UUID
+
+import msgspec
 
 from contracts.telemetry import Metric
 from contracts.vocabulary import DeadReason
@@ -18,13 +18,12 @@ from services.chassis.tracecontext import TraceContext, read_context
 Attribute = str | int | float | bool | list[str]
 
 
-@dataclass(slots=True)
-class Sent:
+class Sent(msgspec.Struct, gc=False):
     """One event that was written; *partition* and *offset* are known once it is committed."""
 
     topic: str
-    event_id: UUID
-    type: str
+    event: bytes
+    """Text of the event's id."""
     context: TraceContext
     """Context of the send span, as it stands in the event's ``traceparent``."""
     fresh: bool = False
@@ -33,8 +32,7 @@ class Sent:
     offset: int = -1
 
 
-@dataclass(slots=True)
-class Processed:
+class Processed(msgspec.Struct, gc=False):
     """One input that was worked in a committed transaction."""
 
     hop: str
@@ -51,7 +49,7 @@ class Processed:
     tip: str | None
     dead: DeadReason | None = None
     """Set where the record went to the dead letters."""
-    sent: list[Sent] = field(default_factory=list)
+    sent: list[Sent] = msgspec.field(default_factory=list)
     urgent: bool = False
     accepted_at: bytes | None = None
     """Header ``vidare-accepted-at`` of the record, for ages."""
@@ -60,13 +58,21 @@ class Processed:
     began_ns: int = 0
     committed_ns: int = 0
     """Begin and end of the transaction."""
+    text: bytes = b""
+    """Text of the input's event id; made from it where it is not given."""
 
-    def lighten(self) -> None:
-        """Let go of the record's body and headers: spans may wait long, and tell neither."""
-        record = self.given.record
+    def __post_init__(self) -> None:
+        """Write the id out, once."""
+        if not self.text:
+            self.text = str(self.given.event_id).encode()
+
+    def lighten(self, *, headers: bool = False) -> None:
+        """Let go of the record's body, and of its *headers* unless they are kept: spans may wait long."""
+        given, record = self.given, self.given.record
         if record is not None:
-            place = Record(record.topic, record.partition, record.offset, None, None, (), record.timestamp_ms)
-            self.given = Input(self.given.event_id, self.given.now, place)
+            kept = record.headers if headers else ()
+            place = Record(record.topic, record.partition, record.offset, None, None, kept, record.timestamp_ms)
+            self.given = Input(given.event_id, given.now, place)
 
     @property
     def record(self) -> Record | None:

@@ -1,10 +1,12 @@
 """W3C trace context, read with suspicion and written once; ids are derived, so that a step done twice has the same."""
 
 import re
+from binascii import unhexlify
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import NamedTuple
 from uuid import UUID
+
+import msgspec
 
 from contracts.headers import TRACEPARENT
 
@@ -15,7 +17,7 @@ _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
 
 
-class TraceContext(NamedTuple):
+class TraceContext(msgspec.Struct, frozen=True, gc=False):
     """One span's place: the trace, the span, the flags."""
 
     trace_id: bytes
@@ -34,11 +36,10 @@ def parse_traceparent(value: object) -> TraceContext | None:
         return None
     if (_FORM(value) or _LATER(value)) is None:
         return None
-    text = value.decode()
-    trace, span = bytes.fromhex(text[3:35]), bytes.fromhex(text[36:52])
+    trace, span = unhexlify(value[3:35]), unhexlify(value[36:52])
     if trace == _NO_TRACE or span == _NO_SPAN:
         return None
-    return TraceContext(trace, span, int(text[53:55], 16))
+    return TraceContext(trace, span, int(value[53:55], 16))
 
 
 def read_context(headers: Sequence[tuple[str, bytes]], refused: Callable[[], None]) -> TraceContext | None:

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from services.chassis.broker_port import Out, Spot, TaskProducer
 from services.chassis.codec import epoch_ms
@@ -18,9 +19,13 @@ from services.chassis.draft import Draft
 from services.chassis.errors import Unavailable
 from services.chassis.hop import Effect, Record, TaskSpec
 from services.chassis.inputs import Inputs
+from services.chassis.pace import MOST, Pace
 from services.chassis.runtime import Runtime
 from services.chassis.state import Overlay, Store
 from services.chassis.timers import Timers
+
+_PATIENCE = 4
+"""Slices that one slice may take by the clock; a decision that waits for something does not tire the processor."""
 
 
 class Turns:
@@ -44,6 +49,9 @@ class Turns:
         self._inputs = inputs
         self._store = store
         self._small_last = False
+        self._alone = False
+        """The record of this slice must be committed alone."""
+        self._pace = Pace(tuning.slice_ns)
         dead = runtime.file("crashes", f"{spec.id}.dead.json")
         limits = DeadLimits(dead, share=tuning.dead_share, window=tuning.dead_window, run=tuning.dead_run)
         self._decider = Decider(spec, runtime, self.crashes, limits)
@@ -94,10 +102,14 @@ class Turns:
             await asyncio.sleep(0)
 
     async def _routine(self, draft: Draft) -> None:
-        """Slices of work until the batch is full, nothing is here, or urgent records came."""
+        """
+        Slices of work until the batch is full, nothing is here, or urgent records came.
+
+        The reader parses what is taken: few at a time are still in the processor's cache when they are decided.
+        """
         records = self._rt.tuning.batch_records
         while not self._full(draft):
-            if not await self._inputs.fill(urgent=False, room=records - draft.inputs):
+            if not await self._inputs.fill(urgent=False, room=min(MOST, records - draft.inputs)):
                 break
             await self._rt.gate.routine(self, self._must_leave)
             if self._must_leave() or self._slice(draft, urgent=False):
@@ -117,36 +129,47 @@ class Turns:
     def _slice(self, draft: Draft, *, urgent: bool) -> bool:
         """About a millisecond of decisions; True if the transaction must end here."""
         hand = self._inputs.hand[urgent]
+        given = self._some(draft, hand)
+        if not given:
+            return bool(hand)
         self._decider.tick()
-        until = time.monotonic_ns() + self._rt.tuning.slice_ns
-        while hand and not self._full(draft):
-            if self._one(draft, hand, urgent=urgent):
-                return True
-            if time.monotonic_ns() >= until:
-                break
-        return False
+        self._pace.begin()
+        until = time.monotonic_ns() + _PATIENCE * self._rt.tuning.slice_ns
+        count = self._decider.records(draft, given, until, urgent=urgent)
+        for _ in range(count):
+            hand.popleft()
+        self._pace.end(count)
+        # At once, while the bytes are in the processor's cache; and a draft of a thousand records keeps none of them.
+        self.producer.pack(draft.unpacked())
+        return self._alone
 
-    def _one(self, draft: Draft, hand: deque[Record], *, urgent: bool) -> bool:
-        """Decide on the first record in hand; True if it must be committed alone (or before it comes another)."""
-        record = hand[0]
-        spot = Spot(record.topic, record.partition)
-        careful = self.crashes.careful(spot, record.offset)
-        if careful and draft.inputs:
-            return True
-        self.crashes.enter(spot, self.worked[spot])
-        self._decider.record(draft, record, urgent=urgent)
-        hand.popleft()
-        return careful
+    def _some(self, draft: Draft, hand: deque[Record]) -> list[Record]:
+        """As many records in hand as a slice has time for; one that ended the process before comes alone."""
+        self._alone = False
+        tuning, given = self._rt.tuning, list[Record]()
+        room = tuning.batch_bytes - draft.bytes
+        for record in islice(hand, min(self._pace.count, tuning.batch_records - draft.inputs)):
+            spot = Spot(record.topic, record.partition)
+            alone = self.crashes.alone(spot, record.offset)
+            if room <= 0 or (alone and (given or draft.inputs)):
+                break
+            self.crashes.enter(spot, self.worked[spot])
+            given.append(record)
+            room -= len(record.value or b"")
+            if alone:
+                self._alone = True
+                break
+        return given
 
     async def _commit(self, draft: Draft) -> None:
         changes = {**self.first_changes, **draft.overlay.changes} if draft.overlay.changes else {}
         began = time.time_ns()
-        outs = [*draft.outs, *self._changelog(changes)]
+        outs = [*draft.unpacked(), *self._changelog(changes)]
         places = await self.producer.commit(outs, draft.offsets, self._rt.hop.name)
         committed = time.time_ns()
         if changes:
             self.first_changes = {}
-            self._store.apply(changes, max(place.offset for place in places[len(draft.outs) :]) + 1)
+            self._store.apply(changes, max(place.offset for place in places[draft.packed :]) + 1)
             self.timers.apply(changes)
         self.worked.update(draft.offsets)
         self.moved_at = time.monotonic()
@@ -154,7 +177,6 @@ class Turns:
         draft.placed(places)
         for done in draft.processed:
             done.began_ns, done.committed_ns = began, committed
-            done.lighten()
         self._rt.recorder.committed(draft.processed)
         self._rt.sweeper.consumed(draft.offsets)
 

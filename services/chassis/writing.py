@@ -1,17 +1,16 @@
 """From an outcome to the records of a transaction: events with their envelope, custody entries, sizes checked."""
 
-from hashlib import sha256
-from typing import NamedTuple
 from uuid import UUID
 
-import orjson
+import msgspec
 
 from contracts import headers as h
 from contracts import topics
 from contracts.vocabulary import DeadReason
 from services.chassis.broker_port import Headers, Out
-from services.chassis.codec import Envelope, derived, derived_text
+from services.chassis.codec import Envelope, Found, derived
 from services.chassis.draft import Written
+from services.chassis.entries import Named, Told, entry_bytes
 from services.chassis.errors import Misconfigured, Poison
 from services.chassis.hop import Emit, Entry, Input, Outcome, Record
 from services.chassis.origin import Moment, Origin, Worker, read_origin
@@ -22,7 +21,6 @@ from services.chassis.tracecontext import (
     fresh_context,
     parse_traceparent,
     process_span,
-    send_span,
     trace_of_tip,
 )
 from services.chassis.tuning import Tuning, limit_of
@@ -32,27 +30,18 @@ _HEADERS_ALLOWANCE = 1024
 """What the headers that we write weigh at most."""
 
 
-def digest_of(body: bytes) -> str:
-    """``sha-256:`` and hex of *body*."""
-    return "sha-256:" + sha256(body).hexdigest()
-
-
-class Named(NamedTuple):
-    """An event to write and its id."""
-
-    emit: Emit
-    event: UUID
-    text: bytes
-
-
-class Frame(NamedTuple):
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """What all records of one outcome share."""
 
     origin: Origin
     outcome: Outcome
     when: Moment
     context: TraceContext
+    trace: bytes
+    """Trace id in hex."""
     events: list[Named]
+    rest: Headers
+    """Headers that all events carry on."""
 
 
 class Writer:
@@ -68,10 +57,11 @@ class Writer:
         self._entry_names = [f"{worker.hop}/entry/{n}".encode() for n in range(16)]
         self._moment = Moment()
         self._tuning = tuning
+        self._limits: dict[str, int] = {}
 
-    def origin(self, given: Input) -> Origin:
-        """Read what *given* brought."""
-        return read_origin(given, self._worker, self._recorder)
+    def origin(self, given: Input, found: Found | None = None) -> Origin:
+        """Read what *given* brought; *found*: its headers, where they were read already."""
+        return read_origin(given, self._worker, self._recorder, found)
 
     def write(self, origin: Origin, outcome: Outcome, times: tuple[int, int], *, urgent: bool) -> Written:
         """
@@ -81,30 +71,32 @@ class Writer:
             Poison: Something in it is larger than its topic allows.
         """
         given = origin.given
+        cause = given.event_id.int.to_bytes(16)
         under = parse_traceparent(outcome.traceparent.encode()) if outcome.traceparent else None
         context = self._context(under or origin.parent, origin, outcome)
-        events = [self._named(given.event_id, emit, n) for n, emit in enumerate(outcome.events)]
-        frame = Frame(origin, outcome, self._moment.of(given.now), context, events)
-        entries = [self._entry_id(given.event_id, n) for n in range(len(outcome.entries))]
-        rest = self._forwarded(origin, entries[0] if entries else None, frame.when)
+        events = [self._named(cause, emit, n) for n, emit in enumerate(outcome.events)]
+        entries = [self._entry_id(cause, n) for n in range(len(outcome.entries))]
+        when = self._moment.of(given.now)
+        rest = self._forwarded(origin, entries[0] if entries else None, when)
+        frame = Frame(origin, outcome, when, context, context.trace_id.hex().encode(), events, rest)
         sent: list[Sent] = []
-        outs = [self._event(frame, named, rest, sent) for named in events]
+        outs = [self._event(frame, named, sent) for named in events]
         outs += [self._entry(frame, n, entries[n]) for n in range(len(entries))]
         processed = Processed(
             self._worker.hop, self._worker.task, given, origin.parent, context, *times, outcome.attributes,
-            outcome.tip or origin.tip, None, sent, urgent, origin.accepted_at, under=under,
+            outcome.tip or origin.tip, None, sent, urgent, origin.accepted_at, under, 0, 0, origin.text,
         )  # fmt: skip
-        return Written(outs, list(enumerate(sent)), processed, self._changes(outcome), outcome.effects)
+        return Written(outs, sent, processed, self._changes(outcome), outcome.effects)
 
-    def _named(self, cause: UUID, emit: Emit, n: int) -> Named:
+    def _named(self, cause: bytes, emit: Emit, n: int) -> Named:
         if emit.event_id is not None:
-            return Named(emit, emit.event_id, str(emit.event_id).encode())
+            return Named(emit, str(emit.event_id).encode())
         name = self._event_names[n] if n < len(self._event_names) else f"{self._worker.hop}/{n}".encode()
-        return Named(emit, *derived(cause, name))
+        return Named(emit, derived(cause, name))
 
-    def _entry_id(self, cause: UUID, n: int) -> bytes:
+    def _entry_id(self, cause: bytes, n: int) -> bytes:
         name = self._entry_names[n] if n < len(self._entry_names) else f"{self._worker.hop}/entry/{n}".encode()
-        return derived_text(cause, name)
+        return derived(cause, name)
 
     def _context(self, parent: TraceContext | None, origin: Origin, outcome: Outcome) -> TraceContext:
         event = origin.given.event_id
@@ -122,33 +114,38 @@ class Writer:
             rest.append((h.VIDARE_ACCEPTED_AT, accepted))
         return rest
 
-    def _event(self, frame: Frame, named: Named, rest: Headers, sent: list[Sent]) -> Out:
-        emit, event, text = named
-        key = emit.key.encode()
-        self._check(emit.topic, len(key) + len(emit.body))
-        sends = fresh_context(event) if emit.fresh_trace else TraceContext(frame.context.trace_id, send_span(event))
-        headers = self._envelope.headers(emit.type, text, frame.when.raw, sends.header)
+    def _event(self, frame: Frame, named: Named, sent: list[Sent]) -> Out:
+        emit, text, when = named.emit, named.text, frame.when
+        topic, key, body = emit.topic, emit.key.encode(), emit.body
+        self._check(topic, len(key) + len(body))
+        if emit.fresh_trace:
+            sends = fresh_context(UUID(text.decode()))
+            header = sends.header
+        else:
+            own = text[19:23] + text[24:]  # the second half of the event's id: `tracecontext.send_span`
+            sends = TraceContext(frame.context.trace_id, bytes.fromhex(own.decode()))
+            header = b"00-%b-%b-01" % (frame.trace, own)
+        headers = self._envelope.headers(emit.type, text, when.raw, header)
+        if emit.content_type is not None:
+            headers = [each for each in headers if each[0] != h.CONTENT_TYPE] + [(h.CONTENT_TYPE, emit.content_type)]
         tip = emit.tip or frame.outcome.tip or frame.origin.tip
         if tip:
             headers.append((h.VIDARE_TIP, tip.encode()))
-        headers += rest
-        sent.append(Sent(emit.topic, event, emit.type, sends, emit.fresh_trace))
-        return Out(emit.topic, emit.partition, key, emit.body, headers, frame.when.ms)
+        headers += frame.rest
+        headers += emit.headers
+        sent.append(Sent(topic, text, sends, emit.fresh_trace))
+        return Out(topic, emit.partition, key, body, headers, when.ms)
 
     def _entry(self, frame: Frame, n: int, event: bytes) -> Out:
-        origin, outcome, when, context, events = frame
+        origin, outcome, when, trace = frame.origin, frame.outcome, frame.when, frame.trace
         entry = outcome.entries[n]
         tip = entry.tip or outcome.tip or origin.tip
-        document: dict[str, object] = {
-            "schema": "custody/1", "v": 1, "kind": entry.kind, "event": event.decode(), "at": when.text,
-            "service": self._service, "actor": entry.actor or self._actor, "purpose": entry.purpose,
-            "cause": str(origin.given.event_id), "basis": entry.basis, "tally": entry.tally,
-            "trace": context.trace_id.hex(), "out": _produced(events) if n == 0 else [],
-            **_brought(origin, tip),
-        }  # fmt: skip
-        body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+        produced = frame.events if n == 0 else ()
+        told = Told(event, when.raw, origin.text, trace, origin.cause, origin.given.record, produced)
+        body = entry_bytes(entry, tip, told, self._service, self._actor)
         self._check(topics.CUSTODY, len(body))
-        headers = self._envelope.headers("custody/1", event, when.raw, context.header)
+        header = b"00-%b-%b-01" % (trace, frame.context.span_id.hex().encode())
+        headers = self._envelope.headers("custody/1", event, when.raw, header)
         return Out(topics.CUSTODY, 0, tip.encode() if tip else None, body, headers, when.ms)
 
     def _changes(self, outcome: Outcome) -> dict[str, bytes | None]:
@@ -165,7 +162,10 @@ class Writer:
         return changes
 
     def _check(self, topic: str, size: int) -> None:
-        if size + _HEADERS_ALLOWANCE > limit_of(topic, self._tuning):
+        limit = self._limits.get(topic)
+        if limit is None:
+            limit = self._limits[topic] = limit_of(topic, self._tuning) - _HEADERS_ALLOWANCE
+        if size > limit:
             raise Poison(DeadReason.TOO_LARGE)
 
     def parked(self, origin: Origin, reason: DeadReason, times: tuple[int, int], *, urgent: bool) -> Written:
@@ -192,32 +192,6 @@ class Writer:
             (h.DLQ_SERVICE, self._service.encode()),
             (h.DLQ_AT, when.raw),
         ]
-
-
-def _brought(origin: Origin, tip: str | None) -> dict[str, object]:
-    """What an entry says of the record it is about; names without a value are left out."""
-    said: dict[str, object] = {"tip": tip} if tip else {}
-    if origin.cause:
-        said["prev"] = origin.cause.decode("ascii", "replace")
-    record = origin.record
-    if record is not None:
-        said["in"] = {
-            "topic": record.topic, "partition": record.partition, "offset": str(record.offset),
-            "digest": digest_of(record.value or b""),
-        }  # fmt: skip
-    return said
-
-
-def _produced(events: list[Named]) -> list[dict[str, object]]:
-    """Events that a reader must account for, and disclosures with the digest of their bytes."""
-    produced: list[dict[str, object]] = []
-    for emit, _, text in events:
-        if emit.expects_entry or emit.to:
-            said: dict[str, object] = {"event": text.decode(), "topic": emit.topic}
-            if emit.to:
-                said |= {"to": emit.to, "digest": digest_of(emit.body)}
-            produced.append(said)
-    return produced
 
 
 def _from_a_partner(record: Record | None) -> bool:

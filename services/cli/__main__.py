@@ -8,6 +8,7 @@ Exit codes: 0 done, 1 the answer is no, 2 wrong use, 78 bad configuration.
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -117,21 +118,70 @@ def locate(
 
 
 @app.command()
-def explain(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="JSON or JSONL files; - is standard input.")],
-    as_: Sender,
+def explain(  # noqa: PLR0913 - one for each option of the command
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="JSON or JSONL files, or tip ids with --replay; - is standard input."),
+    ],
+    as_: Annotated[str | None, typer.Option("--as", help="Id of the partner who sends, from partners.toml.")] = None,
     expect: Annotated[
         str | None, typer.Option(help="Destinations, a comma between them; exit 1 if others are decided.")
     ] = None,
     *,
     why_not: Annotated[bool, typer.Option("--why-not", help="Show every rule, and which condition failed.")] = False,
+    active: Annotated[
+        bool, typer.Option("--active", help="By the rulebook that is in force on the broker, not the file's.")
+    ] = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Take recorded decisions again; exit 1 unless the bytes are the same.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Show where submissions would go and by which rules; offline, each line stands alone."""
-    from services.cli.commands.explain import run
+    from services.cli.commands import explain as command
     from services.cli.context import load_settings
 
-    end(run(load_settings(), files, as_, json=json, why_not=why_not, expect=expect))
+    if replay:
+        from services.cli.commands.replay import replay as again
+
+        end(again(load_settings(), files, json=json))
+    if as_ is None:
+        msg = "Missing option '--as': whose submissions are they?"
+        raise WrongUse(msg)
+    end(command.run(load_settings(), files, as_, json=json, why_not=why_not, expect=expect, active=active))
+
+
+@app.command()
+def conformance(  # noqa: PLR0913 - one for each option of the command
+    url: Annotated[
+        str | None, typer.Argument(help="The receiver's address, https:// unless it is on loopback.")
+    ] = None,
+    secret_env: Annotated[str | None, typer.Option(help="Variable that holds the HMAC secret (v1).")] = None,
+    signing_key_env: Annotated[
+        str | None, typer.Option(help="Variable that holds an Ed25519 private key (v1a): whsk_ or PEM.")
+    ] = None,
+    agency: Annotated[
+        str | None, typer.Option(help="Destination in the documents, where the receiver looks at it; else a new one.")
+    ] = None,
+    ca: Annotated[Path | None, typer.Option(help="Certificates to trust instead of the system's.")] = None,
+    encrypt_to: Annotated[
+        Path | None, typer.Option(help="The receiver's public JWK, where documents come sealed.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=1, max=60, help="Seconds for each call.")] = 15,
+    *,
+    allow_loopback: Annotated[bool, typer.Option("--allow-loopback", help="A receiver on this machine.")] = False,
+    new_keys: Annotated[bool, typer.Option("--new-keys", help="Draw keys for a test, print them, do nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Play the mesh against a webhook endpoint, with test referrals only; exit 1 if a required case fails."""
+    from services.cli.commands.conformance import Wish, run
+    from services.cli.commands.conformance import new_keys as draw
+
+    if new_keys:
+        end(draw(json=json))
+    if url is None:
+        raise WrongUse("which endpoint? vidare conformance URL --secret-env NAME")
+    end(run(Wish(url, secret_env, signing_key_env, agency, ca, encrypt_to, timeout, allow_loopback), json=json))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The groups of commands: ``vidare broker|topics|dlq|rules|review|geodata|viewer ...``."""
+"""The groups of commands: ``vidare broker|topics|dlq|rules|review|geodata|export|viewer ...``."""
 
 # ruff: noqa: PLC0415 - `vidare --help` must be quick: a command imports what it needs when it is called
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from services.cli.agencygroup import agencies_app
 from services.cli.options import Json, Topic, end
 
 broker_app = typer.Typer(no_args_is_help=True, help="The local broker (only where VIDARE_KAFKA names none).")
@@ -15,15 +16,18 @@ dlq_app = typer.Typer(no_args_is_help=True, help="Dead letters: records that cou
 rules_app = typer.Typer(no_args_is_help=True, help="Rulebooks: prove, compare, try and activate.")
 geodata_app = typer.Typer(no_args_is_help=True, help="The databases that say where an address lies.")
 review_app = typer.Typer(no_args_is_help=True, help="The human desk: tips that a person must decide.")
+export_app = typer.Typer(no_args_is_help=True, help="Referrals in the forms of others.")
 viewer_app = typer.Typer(no_args_is_help=True, help="Traces in the browser, from the spans kept on this machine.")
 
 GROUPS = {
+    "agencies": agencies_app,
     "broker": broker_app,
     "topics": topics_app,
     "dlq": dlq_app,
     "rules": rules_app,
     "review": review_app,
     "geodata": geodata_app,
+    "export": export_app,
     "viewer": viewer_app,
 }
 
@@ -261,3 +265,18 @@ def review_decide(  # noqa: PLR0913 - one for each thing that a person may decid
 
     wish = Wish(tuple(by), reason, refer, country, status, priority, close)
     end(decide(load_settings(), tip, wish, json=json))
+
+
+@export_app.command("cdn")
+def export_cdn(
+    agency: Annotated[str, typer.Option(help="The proxy operator's desk.")] = "cdn-cloudflare",
+    csv: Annotated[Path | None, typer.Option(help="Also write a row for each URL to this file.")] = None,
+    *,
+    tell_host: Annotated[bool, typer.Option("--tell-host", help="Let the operator tell the host, unnamed.")] = False,
+    test: Annotated[bool, typer.Option("--test", help="Export test referrals, and nothing else.")] = False,
+    json: Json = False,
+) -> None:
+    """Make reports of the open referrals: one hostname and up to 250 URLs in each; the owner is never told."""
+    from services.cli.commands.export import cdn
+
+    end(cdn(agency, csv=csv, tell_host=tell_host, test=test, json=json))

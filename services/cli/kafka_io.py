@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from services.chassis.broker_port import Broker, Out, Spot, TransactionFailed
+from services.chassis.broker_port import Broker, Out, Spot, TaskProducer, TransactionFailed
 from services.chassis.errors import Unavailable
 from services.chassis.hop import Record
 
@@ -59,6 +59,26 @@ async def write(
     try:
         await producer.start()
         await producer.commit(outs, offsets or {}, group)
+    except TransactionFailed as error:
+        what = "the broker"
+        raise Unavailable(what) from error
+    finally:
+        await producer.stop()
+
+
+@asynccontextmanager
+async def only_writer(broker: Broker, name: str) -> AsyncIterator[TaskProducer]:
+    """
+    Be the one writer called *name* for the length of the block; whoever was before cannot commit any longer.
+
+    Raises:
+        Unavailable: A commit failed, or nobody knows.
+        Fenced: Somebody else began as *name* meanwhile.
+    """
+    producer = broker.producer(f"vidare-{name}")
+    try:
+        await producer.start()
+        yield producer
     except TransactionFailed as error:
         what = "the broker"
         raise Unavailable(what) from error

@@ -11,6 +11,9 @@ DOORS = {"intake": 8101, "geolocate": 8102, "router": 8103, "notifier": 8104, "c
 HOPS = ("intake", "geolocate", "router", "notifier")
 RECEIVER_PORT = 8190
 RECEIVER = ROOT / "deploy" / "receiver" / "receiver.py"
+MAIL_PORT, SMTP_PORT = 8191, 8125
+"""Of the demo agencies' mailboxes: where they can be looked at, and where they take mail."""
+MAILSINK = ROOT / "deploy" / "receiver" / "mailsink.py"
 
 WHAT = {
     "intake": "submissions: POST /v1/tips and /v1/tips/batch",
@@ -27,6 +30,7 @@ PortOf = Callable[[int | None], int]
 def mesh_places(workers: int, port: PortOf, *, receiver: bool = True) -> list[Place]:
     """List every process of a mesh with *workers* processes per hop; *receiver* adds the demo agencies' end."""
     places = [_receiver(port(RECEIVER_PORT))] if receiver and RECEIVER.exists() else []
+    places += [_mailsink(port(MAIL_PORT), port(SMTP_PORT))] if receiver and MAILSINK.exists() else []
     places += [_service(name, "door", port(wanted), WHAT[name]) for name, wanted in DOORS.items() if _exists(name)]
     places += [
         _service(name, mode, port(None), "metrics: /metrics", number)
@@ -59,16 +63,31 @@ def _receiver(port: int) -> Place:
     return Place("receiver", argv, port, "the demo agencies' webhooks: /agencies/<id>", ready="/live")
 
 
+def _mailsink(port: int, smtp: int) -> Place:
+    argv = (sys.executable, str(MAILSINK), "--port", str(port), "--smtp-port", str(smtp))
+    return Place("mailsink", argv, port, "the demo agencies' mailboxes: /messages")
+
+
+def public_url(settings: Settings, places: Sequence[Place]) -> dict[str, str]:
+    """Return the environment that tells the notifier under which address its door is reached, unless that is set."""
+    port = next((place.port for place in places if place.name == "notifier-door"), None)
+    if settings.public_url is not None or port is None:
+        return {}
+    return {"VIDARE_PUBLIC_URL": f"http://{settings.host}:{port}"}
+
+
 def moved_receiver(settings: Settings, places: Sequence[Place]) -> dict[str, str]:
     """
-    Return the environment that leads the shipped demo agencies to their receiver where its usual port is taken.
+    Return the environment that leads the shipped demo agencies to their ends where a usual port is taken.
 
-    Their webhooks name the usual port, so a copy of the file that names the other one is written into the home.
+    Their records name the usual ports, so a copy of the file that names the others is written into the home.
     """
     port = next((place.port for place in places if place.name == "receiver"), RECEIVER_PORT)
-    if port == RECEIVER_PORT:
+    smtp = next((int(place.argv[-1]) for place in places if place.name == "mailsink"), SMTP_PORT)
+    if (port, smtp) == (RECEIVER_PORT, SMTP_PORT):
         return {}
     settings.home.mkdir(parents=True, exist_ok=True)
     copy = settings.home.resolve() / "agencies.toml"
-    copy.write_text(settings.agencies_file.read_text().replace(f"127.0.0.1:{RECEIVER_PORT}/", f"127.0.0.1:{port}/"))
+    text = settings.agencies_file.read_text().replace(f"127.0.0.1:{RECEIVER_PORT}/", f"127.0.0.1:{port}/")
+    copy.write_text(text.replace(f"port = {SMTP_PORT},", f"port = {smtp},"))
     return {"VIDARE_AGENCIES": str(copy), "VIDARE_ALLOW_LOOPBACK": "on"}

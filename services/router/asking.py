@@ -5,14 +5,15 @@ An agency without an onboarding record makes its target take the fallback that
 the rulebook states; where there is none, it is dropped and named.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from contracts.vocabulary import AgencyKind
 from services.router.atlas import Atlas, Standing
 from services.router.choice import choose
-from services.router.facts import PARTS, Facts, Place, plays
-from services.router.rulebook import Clause, Row, Rulebook
+from services.router.facts import NAMES_OF, PARTS, Facts, Place
+from services.router.rule import Clause, Row
+from services.router.rulebook import Rulebook
 
 REVIEW = "review"
 ICCAM = "interpol-iccam"
@@ -65,14 +66,18 @@ class Asking:
     asks: list[Ask] = field(default_factory=list)
     later: list[Ask] = field(default_factory=list)
     misses: list[Miss] = field(default_factory=list)
-    fired: dict[str, list[Place | None]] = field(default_factory=dict)
-    parts: dict[str, Sequence[Place]] = field(default_factory=dict)
+    fired: dict[str, Sequence[Place | None]] = field(default_factory=dict)
+    parts: Mapping[str, Sequence[Place]] = field(default_factory=dict)
     """Places by the part they play; countries that are mere candidates are not among them."""
 
     def __post_init__(self) -> None:
         """Sort the places once: every row asks for them."""
-        settled = [place for place in self.facts.places if not place.candidate]
-        self.parts = {name: [place for place in settled if plays(name, place)] for name in PARTS}
+        parts: dict[str, list[Place]] = {name: [] for name in PARTS}
+        for place in self.facts.places:
+            if not place.candidate:
+                for name in NAMES_OF[place.part, place.nationality]:
+                    parts[name].append(place)
+        self.parts = parts
 
     def clauses(
         self, row: Row, clauses: Sequence[Clause], places: Sequence[Place | None], rule: str | None = None
@@ -119,11 +124,7 @@ class Asking:
             if place.candidate and conflict is not None and place.part == conflict.part:
                 normal, self.fired = self.fired, {}
                 for row in self.book.rows:
-                    if (
-                        row.raw.route
-                        and row.per == place.part
-                        and row.first_failed(self.facts, place, self.fired) is None
-                    ):
+                    if row.raw.route and row.per == place.part and row.failed(self.facts, place, self.fired) is None:
                         self.fired[row.id] = [place]
                         self.clauses(row, row.then, (place,), rule)
                 self.fired = normal
@@ -136,7 +137,7 @@ class Asking:
         if target == "police-of" and standing and standing.at != "home":
             return self._police(standing, rule)
         if target == "hotline-of":
-            return self._hotline(place) if place else None
+            return self._hotline(place) if place and place.standing.hotlines else None
         if target == "interpol-ncb" and standing and standing.country and standing.interpol == "none":
             self._miss(self.atlas.bureau, rule, "no_interpol_member")
             return None
@@ -163,17 +164,9 @@ class Asking:
         }[target]
 
     def _hotline(self, place: Place) -> str:
-        """
-        The one hotline of the place's country.
-
-        Chosen by the first of the tip's domains there (candidates count only where nothing is settled), so that no
-        other gets a copy.
-        """
-        hotlines = place.standing.hotlines
-        country = hotlines[0].country or ""
-        hosts = [p for p in self.facts.places if p.part == "host" and p.standing.hotlines == hotlines]
-        settled = [p.domain or "" for p in hosts if not p.candidate]
-        return choose(hotlines, country, min(settled or [p.domain or "" for p in hosts], default="")).id
+        """The one hotline of the place's country; recorded facts do not name the domain that chose it."""
+        standing = place.standing
+        return place.hotline or choose(standing.hotlines, standing.hotline_country, "").id
 
     def _operator(self, rule: str, place: Place | None) -> str | None:
         if place is None or place.operator is None:
@@ -206,6 +199,8 @@ class Asking:
         record = self.atlas.agencies.get(agency)
         if record is None:
             return "not_onboarded"
+        if agency in self.atlas.testing:
+            return "being_onboarded"
         return "said_not_theirs" if record.active else "inactive"
 
     def _miss(self, agency: str, rule: str, reason: str) -> None:

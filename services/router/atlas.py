@@ -45,6 +45,11 @@ class Standing:
         return "available" if self.hotlines else "passed_over" if self.passed_over else "none"
 
     @property
+    def hotline_country(self) -> str:
+        """Country whose hotlines they are: a territory's may be its parent's."""
+        return (self.hotlines[0].country or "") if self.hotlines else ""
+
+    @property
     def hotline_count(self) -> int:
         """Among how many hotlines to choose."""
         return len(self.hotlines)
@@ -52,6 +57,11 @@ class Standing:
 
 NOWHERE = Standing()
 """Of an address without a country."""
+
+
+def takes(agency: Agency) -> bool:
+    """Tell whether *agency* takes referrals: active ones do, and those being onboarded take tests."""
+    return agency.active or agency.test
 
 
 class Atlas:
@@ -62,25 +72,31 @@ class Atlas:
         self.home = home
         self.registry = registry
         self.agencies = agencies
-        self.live = frozenset() if sealed else frozenset(agencies.leaving_loopback())
+        self.testing = agencies.testing()
+        """Agencies that are being onboarded: for any tip but a test they are as good as inactive."""
+        self.live = frozenset() if sealed else frozenset(agencies.leaving_loopback()) - self.testing
         self.police_home = f"police-{home.lower()}"
         self.bureau = f"interpol-ncb-{home.lower()}"
         self.takedown = f"takedown-{home.lower()}"
         self._hosts = {iso2: self._host(iso2) for iso2 in registry.rows}
         self._people = {iso2: self._person(iso2) for iso2 in registry.rows}
+        self.several = frozenset(iso2 for iso2, standing in self._hosts.items() if standing.hotline_count > 1)
+        """Countries in which one of several hotlines is chosen (R10)."""
 
     def host(self, iso2: str | None, without: Iterable[str] = ()) -> Standing:
         """How content in *iso2* is answered for, leaving out the agencies *without*."""
-        return self._without(self._hosts.get(iso2 or "", NOWHERE), frozenset(without))
+        standing = self._hosts.get(iso2 or "", NOWHERE)
+        return self._without(standing, frozenset(without)) if without else standing
 
     def person(self, iso2: str | None, without: Iterable[str] = ()) -> Standing:
         """How people in or of *iso2* are answered for, leaving out the agencies *without*."""
-        return self._without(self._people.get(iso2 or "", NOWHERE), frozenset(without))
+        standing = self._people.get(iso2 or "", NOWHERE)
+        return self._without(standing, frozenset(without)) if without else standing
 
     def usable(self, agency: str) -> bool:
         """Tell whether *agency* is onboarded and active."""
         record = self.agencies.get(agency)
-        return record is not None and record.active
+        return record is not None and takes(record)
 
     def home_hotlines(self) -> frozenset[str]:
         """Ids that the home country's hotlines have, onboarded or not."""
@@ -90,10 +106,10 @@ class Atlas:
     def _host(self, iso2: str) -> Standing:
         answering = self.registry.hotline_country(iso2)
         found = [a for a in self.agencies.of_kind(AgencyKind.HOTLINE) if a.country == answering]
-        usable = tuple(a for a in found if a.active)
+        usable = tuple(a for a in found if takes(a))
         named = hotline_ids(answering, self.registry[answering].hotlines)
         taken = {a.id for a in usable}
-        passed = tuple(dict.fromkeys([*(a.id for a in found if not a.active), *(n for n in named if n not in taken)]))
+        passed = tuple(dict.fromkeys([*(a.id for a in found if not takes(a)), *(n for n in named if n not in taken)]))
         return replace(
             self._person(iso2),
             at="home" if self.home in (iso2, answering) else "abroad",
@@ -104,7 +120,7 @@ class Atlas:
     def _person(self, iso2: str) -> Standing:
         answering = self.registry.police_country(iso2)
         row = self.registry[iso2]
-        police = [a for a in self.agencies.of_kind(AgencyKind.POLICE) if a.country == answering and a.active]
+        police = [a for a in self.agencies.of_kind(AgencyKind.POLICE) if a.country == answering and takes(a)]
         held = self.agencies.hold_countries
         return Standing(
             country=iso2,
@@ -116,8 +132,6 @@ class Atlas:
         )
 
     def _without(self, standing: Standing, without: frozenset[str]) -> Standing:
-        if not without:
-            return standing
         left = tuple(a for a in standing.hotlines if a.id not in without)
         gone = tuple(a.id for a in standing.hotlines if a.id in without)
         return replace(

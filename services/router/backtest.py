@@ -96,6 +96,10 @@ class Tally:
         }
 
 
+PASSED_OVER = ("said_not_theirs", "being_onboarded")
+"""Reasons for which an agency was left out of a decision that would have been its own."""
+
+
 def _json(change: Change) -> dict[str, Any]:
     names = ("tip", "version", "before", "after")
     return {name: getattr(change, name) for name in names}
@@ -103,7 +107,7 @@ def _json(change: Change) -> dict[str, Any]:
 
 def _history(recorded: DecisionRecorded, *, decided: bool) -> History:
     return History(
-        excluded=frozenset(str(miss["id"]) for miss in recorded.why_not if miss.get("reason") == "said_not_theirs"),
+        excluded=frozenset(str(miss["id"]) for miss in recorded.why_not if miss.get("reason") in PASSED_OVER),
         refer=tuple(to.id for to in recorded.destinations if BY_PERSON in to.rules),
         decided=decided,
     )

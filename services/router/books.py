@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -16,6 +17,7 @@ from contracts.topics import ACTIVE, RULEBOOKS
 from services.chassis.errors import Misconfigured
 from services.chassis.hop import Record
 from services.chassis.logs import logger
+from services.chassis.tomlfile import text_of
 from services.router.decision import World
 from services.router.proof import prove
 from services.router.rulebook import Rulebook, parse_rulebook
@@ -35,6 +37,8 @@ class Published:
     def __init__(self) -> None:
         self.active: Record | None = None
         """The last activation."""
+        self.newer: list[str] = []
+        """Keys of books that were published after it."""
         self._texts: dict[str, bytes] = {}
 
     def take(self, records: Iterable[Record]) -> None:
@@ -42,22 +46,29 @@ class Published:
         for record in records:
             if record.key == ACTIVE.encode():
                 self.active = record
+                self.newer.clear()
             elif record.key is not None and record.value is not None:
                 self._texts[record.key.decode("utf-8", "replace")] = record.value
+                self.newer.append(record.key.decode("utf-8", "replace"))
 
     def named(self, digest: str) -> Rulebook | None:
         """
         The book *digest*, or None where it was never published.
 
         Raises:
-            Misconfigured: It cannot be loaded.
-            ValueError: It is no text.
+            Misconfigured: It cannot be loaded, or is not what its key says.
         """
         text = self._texts.get(digest)
         if text is None:
             return None
-        book = parse_rulebook(text.decode(), published_as(digest))
-        return book if book.digest == digest else None
+        name = published_as(digest)
+        book = parse_rulebook(text_of(name, text), name)
+        if book.digest != digest:
+            raise Misconfigured(
+                f"{name}: the text under this key is another one ({short(book.digest)}): "
+                "publish with `vidare rules activate`"
+            )
+        return book
 
 
 class Books:
@@ -66,8 +77,24 @@ class Books:
     def __init__(self, world: World) -> None:
         self.current = InUse(world)
         self.published = Published()
+        self.followed = False
+        """Somebody keeps these up with the topic."""
+        self.read = False
+        """The topic was read to its end once."""
         self.wrong: str | None = None
-        """Why the book that was activated last is not in use."""
+        """Why the book that was published or activated last is not fit for use; stays until a good one is in force."""
+
+    @property
+    def waiting(self) -> bool:
+        """True until the topic was read to its end, where somebody follows it."""
+        return self.followed and not self.read
+
+    def warnings(self) -> list[str]:
+        """What an operator should know, in words."""
+        unread = ["the rulebooks of the broker are not read yet: the file's is in use"] if self.waiting else []
+        if self.wrong is None:
+            return unread
+        return [*unread, f"a rulebook is refused, {short(self.current.world.book.digest)} stays in use: {self.wrong}"]
 
     def apply(self, records: Sequence[Record]) -> None:
         """Take in records of the topic; of several activations only the last is carried out."""
@@ -76,14 +103,29 @@ class Books:
         last = self.published.active
         if last is not None and last is not before:
             self._activate(last)
+        for key in self.published.newer:
+            self._look_at(key)
+        self.published.newer.clear()
+
+    def _look_at(self, key: str) -> None:
+        """Say at once that a book which somebody published could never be put in force."""
+        try:
+            book = self.published.named(key)
+            if book is not None:
+                prove(book, self.current.world.atlas)
+        except Misconfigured as error:
+            self._refuse(error)
+
+    def _refuse(self, error: Exception) -> None:
+        self.wrong = str(error)
+        kept = short(self.current.world.book.digest)
+        logger().warning("a rulebook is refused; the one before stays", reason=self.wrong, digest=kept)
 
     def _activate(self, record: Record) -> None:
         try:
             self.current = InUse(self._world_of(digest_in(record.value)), record.offset)
-        except (Misconfigured, ValueError) as error:
-            self.wrong = str(error)
-            kept = short(self.current.world.book.digest)
-            logger().warning("a rulebook is refused; the one before stays", reason=self.wrong, digest=kept)
+        except Misconfigured as error:
+            self._refuse(error)
         else:
             self.wrong = None
             digest = short(self.current.world.book.digest)
@@ -120,7 +162,7 @@ def active_of(records: Iterable[Record]) -> str | None:
     found = None
     for record in records:
         if record.key == ACTIVE.encode():
-            with suppress(Misconfigured, ValueError):
+            with suppress(Misconfigured):
                 found = digest_in(record.value)
     return found
 
@@ -131,9 +173,10 @@ def digest_in(value: bytes | None) -> str:
 
     Raises:
         Misconfigured: It names none.
-        ValueError: It is no JSON.
     """
-    data = orjson.loads(value or b"null")
+    data: Any = None
+    with suppress(orjson.JSONDecodeError):
+        data = orjson.loads(value or b"null")
     digest = data.get("digest") if isinstance(data, dict) else None
     if not isinstance(digest, str):
         raise Misconfigured(f"topic {RULEBOOKS}, key {ACTIVE}: names no digest; publish with `vidare rules activate`")

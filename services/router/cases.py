@@ -5,6 +5,7 @@ Two values of a fact that no condition tells apart are one class, so a few
 hundred cases stand for all tips there can ever be.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations, product
@@ -12,16 +13,17 @@ from types import SimpleNamespace
 from typing import Any
 
 from contracts.vocabulary import AssessmentStatus, Priority
-from services.router.conditions import Condition, Read
+from services.router.conditions import Condition, Read, step_of
 from services.router.names import STANDING, fact
-from services.router.rulebook import Clause, Row
+from services.router.rule import Clause, Row
 
 Case = dict[str, Any]
 """Fact name -> value; ``matched R17`` -> whether another row matched, where it looks at something else."""
 
 _URGENT = (Priority.P0, Priority.P1)
 _ILLEGAL = (AssessmentStatus.BASELINE, AssessmentStatus.NATIONAL)
-_SLIGHTLY = 0.01
+MOST_CASES = 50_000
+"""Combinations of what one row reads, impossible ones included: a second or two."""
 
 _LAWS: tuple[tuple[tuple[str, ...], Callable[..., bool]], ...] = (
     (("urgent", "priority"), lambda urgent, level: urgent == (level in _URGENT)),
@@ -46,6 +48,10 @@ _PLACE_LAWS: tuple[tuple[tuple[str, ...], Callable[..., bool]], ...] = (
 )
 
 
+class TooMany(Exception):
+    """More cases than a proof in seconds can try; the text says how many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What some conditions read: classes per fact."""
@@ -53,7 +59,14 @@ class Reading:
     classes: Mapping[str, tuple[Any, ...]]
 
     def cases(self) -> Iterator[Case]:
-        """Every combination that a tip can have."""
+        """
+        Every combination that a tip can have.
+
+        Raises:
+            TooMany: Nobody would wait for all of them.
+        """
+        if (count := math.prod(map(len, self.classes.values()))) > MOST_CASES:
+            raise TooMany(f"{count} cases of {len(self.classes)} facts cannot all be tried")
         names = list(self.classes)
         for values in product(*self.classes.values()):
             case = dict(zip(names, values, strict=True))
@@ -108,11 +121,37 @@ def _classes(name: str, tested: Iterable[Any]) -> tuple[Any, ...]:
         return (False, True)
     values = sorted(tested)
     if known.type == "number":
-        return tuple(sorted({*values, *(value - (_SLIGHTLY if isinstance(value, float) else 1) for value in values)}))
+        return _numbers(values)
     if known.type == "set":
         return tuple(map(frozenset, chain.from_iterable(combinations(values, n) for n in range(len(values) + 1))))
     rest = [value for value in known.values if value not in values]
     return (*values, *rest[:1])
+
+
+def meant(name: str, value: Any, classes: Sequence[Any]) -> Any:  # noqa: ANN401 - a fact's value
+    """What *value* stands for among the *classes* of a fact: itself, all others of its list, or a span of numbers."""
+    known = fact(name, name.rpartition(".")[0])
+    if known is None or known.type == "yes_no":
+        return value
+    if known.type == "set":
+        tested = sorted(frozenset().union(*classes))
+        return {"has": sorted(value), "has_not": [one for one in tested if one not in value]}
+    if known.type == "number":
+        above = [one for one in classes if one > value]
+        low = {} if value == min(classes) else {"at_least": value}
+        return {**low, **({"below": min(above)} if above else {})}
+    others = [one for one in classes if one != value]
+    # The last class stands for every word that no condition names, where there is such a word.
+    if value == classes[-1] and len(classes) < len(known.values):
+        return {"none_of": others}
+    return value
+
+
+def _numbers(cuts: Iterable[float]) -> tuple[float, ...]:
+    """The numbers at which something changes, and one below the first of them."""
+    first, *rest = sorted(cuts)
+    below = (round(first - step_of(first), 6),) if first > 0 else ()
+    return (*below, first, *rest)
 
 
 def _possible(case: Case) -> bool:

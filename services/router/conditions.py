@@ -5,6 +5,7 @@ A condition is compiled once into a function and keeps what it reads, so that
 a proof can enumerate every case that makes a difference.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -111,13 +112,25 @@ def _check(name: str, known: Fact, operator: str, value: Any) -> None:  # noqa: 
         raise Wrong(f"fact {name!r} ({known.type}) cannot be asked with {operator} = {_shown(value)}")
     if operator == "one_of" and not (isinstance(value, list) and value):
         raise Wrong(f"fact {name!r}: one_of needs a list of values")
+    if operator != "one_of" and isinstance(value, list):
+        raise Wrong(f"fact {name!r}: {operator} needs one value; a list of values goes with one_of")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Wrong(f"fact {name!r} is never compared with {value}")
     for one in value if isinstance(value, list) else [value]:
         if known.values and one not in known.values:
             raise Wrong(f"fact {name!r} never is {one!r}; it is one of {', '.join(known.values)}")
 
 
 def _reads(name: str, operator: str, value: Any) -> list[Read]:  # noqa: ANN401
+    if operator == "equals" and isinstance(value, int | float) and not isinstance(value, bool):
+        # Numbers are read as cuts: an equal one lies between this and the next.
+        return [(name, value), (name, value + step_of(value))]
     return [(name, one) for one in value] if operator == "one_of" else [(name, value)]
+
+
+def step_of(value: float) -> float:
+    """The smallest difference that two numbers of a fact have: counts are whole, confidences have two decimals."""
+    return 1 if type(value) is int else 0.01
 
 
 def _test(name: str, operator: str, value: Any) -> Test:  # noqa: ANN401

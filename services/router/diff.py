@@ -6,12 +6,14 @@ A cube is a case with some facts left open: whatever they are, the row says the
 same before and the same after.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.router.cases import Case, holds, matches, reading
-from services.router.rulebook import Row, Rulebook
+from services.router.cases import Case, TooMany, holds, matches, meant, reading
+from services.router.cubes import fewest
+from services.router.rule import Row
+from services.router.rulebook import Rulebook
 
 Says = tuple[str, ...]
 """What a row does in one case, in words; empty: it does not match."""
@@ -26,12 +28,14 @@ class Change:
     before: Says
     after: Says
     example: Mapping[str, Any]
+    classes: Mapping[str, tuple[Any, ...]]
+    """Per fact the values that stand for all: a tested one for itself, another for all that nobody tests."""
 
     def as_json(self) -> dict[str, Any]:
         """The change as other programs read it."""
         return {
             "rule": self.rule,
-            "when": {name: _plain(value) for name, value in self.when.items()},
+            "when": {name: meant(name, value, self.classes.get(name, ())) for name, value in self.when.items()},
             "before": list(self.before),
             "after": list(self.after),
             "example": {name: _plain(value) for name, value in self.example.items()},
@@ -61,7 +65,11 @@ def compare(old: Rulebook, new: Rulebook) -> Difference:
     reworded: list[str] = []
     for rule in dict.fromkeys((*before, *after)):
         one, two = before.get(rule), after.get(rule)
-        found = _changes(rule, before, after)
+        try:
+            found = _changes(rule, before, after)
+        except TooMany as error:
+            at = new if two is not None else old
+            raise at.file.refuse(("rule", [row.id for row in at.rows].index(rule)), f"{rule}: {error}") from error
         changes += found
         if not found and one is not None and two is not None and one.raw != two.raw:
             reworded.append(rule)
@@ -80,27 +88,29 @@ def _settings(old: Rulebook, new: Rulebook) -> list[str]:
 
 
 def _changes(rule: str, before: Mapping[str, Row], after: Mapping[str, Row]) -> list[Change]:
-    """The fewest cubes that a greedy cover finds for one rule."""
+    """The fewest cubes for one rule, per pair of what it says before and after."""
     by_effect: dict[tuple[Says, Says], list[Case]] = {}
-    cases = _cases(rule, before, after)
+    classes, cases = _cases(rule, before, after)
     for case in cases:
         effect = _says(before, rule, case), _says(after, rule, case)
         if effect[0] != effect[1]:
             by_effect.setdefault(effect, []).append(case)
     return [
-        Change(rule, cube, said, says, next(case for case in some if _within(case, cube)))
+        Change(rule, cube, said, says, next(case for case in some if _within(case, cube)), classes)
         for (said, says), some in by_effect.items()
-        for cube in _cover(some, cases)
+        for cube in fewest(some, cases)
     ]
 
 
-def _cases(rule: str, before: Mapping[str, Row], after: Mapping[str, Row]) -> list[Case]:
+def _cases(
+    rule: str, before: Mapping[str, Row], after: Mapping[str, Row]
+) -> tuple[Mapping[str, tuple[Any, ...]], list[Case]]:
     """Cases over everything that either version reads; a value that only one version tests is a class for both."""
     versions = [rows[rule] for rows in (before, after) if rule in rows]
     if len(versions) == 2 and versions[0].raw == versions[1].raw:
-        return []
-    rows = {**before, **after}
-    return list(reading(rows, *versions).cases())
+        return {}, []
+    found = reading({**before, **after}, *versions)
+    return found.classes, list(found.cases())
 
 
 def _says(rows: Mapping[str, Row], rule: str, case: Case) -> Says:
@@ -116,30 +126,7 @@ def _says(rows: Mapping[str, Row], rule: str, case: Case) -> Says:
     return tuple(sorted(said)) or ("matches",)
 
 
-def _cover(wanted: Sequence[Case], possible: Sequence[Case]) -> list[Case]:
-    """Cubes that hold all of *wanted* and nothing else that is possible."""
-    left = list(wanted)
-    cubes: list[Case] = []
-    while left:
-        cube = max(
-            (_widened(case, wanted, possible) for case in left), key=lambda c: sum(_within(case, c) for case in left)
-        )
-        cubes.append(cube)
-        left = [case for case in left if not _within(case, cube)]
-    return cubes
-
-
-def _widened(case: Case, wanted: Sequence[Case], possible: Sequence[Case]) -> Case:
-    """*case* with every fact left open that may be."""
-    cube = dict(case)
-    for name in case:
-        wider = {other: value for other, value in cube.items() if other != name}
-        if all(one in wanted for one in possible if _within(one, wider)):
-            cube = wider
-    return cube
-
-
-def _within(case: Case, cube: Case) -> bool:
+def _within(case: Case, cube: Mapping[str, Any]) -> bool:
     return all(case[name] == value for name, value in cube.items())
 
 

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from contracts import telemetry
 from contracts.events import TipLocated
 from services.chassis.callers import from_this_machine
 from services.chassis.doormetrics import DoorMetrics
@@ -18,8 +19,9 @@ from services.chassis.errors import Unavailable
 from services.chassis.metrics import CONTENT_TYPE
 from services.chassis.problems import add_problems, problem_answer
 from services.chassis.tracing import DoorTracing
+from services.router.books import Books
 from services.router.decision import World, route
-from services.router.explain import explained
+from services.router.explain import explained, named
 
 ROUTE = "POST /v1/explain"
 OUR_HOSTS = ["127.0.0.1", "localhost", "[::1]", "testserver"]
@@ -28,17 +30,17 @@ OUR_HOSTS = ["127.0.0.1", "localhost", "[::1]", "testserver"]
 MOST_BYTES = 2 * 1024 * 1024
 """Largest record of a located tip."""
 
-Submitted = Callable[[bytes, str], dict[str, Any]]
-"""A submission's bytes and its partner to the explained decision; the wiring gives it."""
+Submitted = Callable[[bytes, str, World], dict[str, Any]]
+"""A submission's bytes, its partner and the world in use to the explained decision; the wiring gives it."""
 
 
-def door(world: World, tracing: DoorTracing, *, submitted: Submitted, now: Callable[[], datetime]) -> FastAPI:
-    """Make the door over *world*."""
+def door(books: Books, tracing: DoorTracing, *, submitted: Submitted, now: Callable[[], datetime]) -> FastAPI:
+    """Make the door over the rulebook in use, which *books* holds."""
     app = FastAPI(title="Vidare router", docs_url=None, redoc_url=None)
     add_problems(app)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS)
     app.add_middleware(DoorMetrics, of=tracing)
-    _health(app, world, tracing)
+    _health(app, books, tracing)
 
     @app.post("/v1/explain")
     async def explain(request: Request, partner: str = "public") -> Response:
@@ -54,6 +56,7 @@ def door(world: World, tracing: DoorTracing, *, submitted: Submitted, now: Calla
         body = await _body(request)
         if body is None:
             return problem_answer(413, "too_large", f"more than {MOST_BYTES} bytes")
+        world = books.current.world
         if partner not in world.partners:
             return problem_answer(422, "invalid_field", "partner= names nobody of partners.toml")
         return await run_in_threadpool(_explained, world, body, partner, submitted, now())
@@ -74,7 +77,7 @@ async def _body(request: Request) -> bytes | None:
 def _explained(world: World, body: bytes, partner: str, submitted: Submitted, now: datetime) -> Response:
     try:
         if not _is_located(body):
-            return JSONResponse(submitted(body, partner))
+            return _told(submitted(body, partner, world), world)
         located = TipLocated.model_validate_json(body)
     except orjson.JSONDecodeError:
         return problem_answer(400, "not_json", "the body is not a JSON object")
@@ -83,7 +86,12 @@ def _explained(world: World, body: bytes, partner: str, submitted: Submitted, no
         return problem_answer(422, "invalid_field", "/" + "/".join(map(str, first["loc"])))
     except Unavailable:
         return problem_answer(503, "unavailable", "no database is open", {"Retry-After": "5"})
-    return JSONResponse(explained(located, route(located, world, now=now), rules=True))
+    return _told(explained(located, route(located, world, now=now), rules=True), world)
+
+
+def _told(explanation: dict[str, Any], world: World) -> Response:
+    """The decision, and which rulebook took it: the hop's own, which may have been switched a moment ago."""
+    return JSONResponse({**explanation, "rulebook": named(world.book)})
 
 
 def _is_located(body: bytes) -> bool:
@@ -91,7 +99,7 @@ def _is_located(body: bytes) -> bool:
     return isinstance(data, dict) and data.get("schema") == "tip-located/1"
 
 
-def _health(app: FastAPI, world: World, tracing: DoorTracing) -> None:
+def _health(app: FastAPI, books: Books, tracing: DoorTracing) -> None:
     @app.get("/live")
     def live() -> dict[str, str]:
         """Say that the process works."""
@@ -100,11 +108,13 @@ def _health(app: FastAPI, world: World, tracing: DoorTracing) -> None:
     @app.get("/ready")
     def ready() -> dict[str, Any]:
         """Say which rulebook decides and whether the home police are onboarded."""
+        world = books.current.world
         missing = not world.atlas.usable(world.atlas.police_home)
         warnings = [f"{world.atlas.police_home} is not onboarded"] if missing else []
-        return {"ready": True, "warnings": warnings, "rulebook": {"id": world.book.id, "digest": world.book.digest}}
+        return {"ready": True, "warnings": [*warnings, *books.warnings()], "rulebook": named(world.book)}
 
     @app.get("/metrics")
     def metrics() -> Response:
         """Give the metrics in Prometheus text."""
+        tracing.metrics.level(telemetry.RULEBOOK_REFUSED, books.wrong is not None)
         return Response(tracing.metrics.render(), headers={"Content-Type": CONTENT_TYPE})

@@ -5,7 +5,8 @@ from typing import Any
 
 from contracts.events import TipLocated
 from services.router.decision import Decision
-from services.router.referrals import later_told, suppressed_told, why_not_told
+from services.router.rulebook import Rulebook
+from services.router.telling import later_told, suppressed_told, why_not_told
 
 
 def explained(located: TipLocated, decision: Decision, *, rules: bool = False) -> dict[str, Any]:
@@ -45,6 +46,11 @@ def explained(located: TipLocated, decision: Decision, *, rules: bool = False) -
 def refused(reference: str | None, reason: str, pointer: str | None) -> dict[str, Any]:
     """Tell that intake would not take it."""
     return {"reference": reference, "accepted": False, "refusal": {"reason": reason, "pointer": pointer}}
+
+
+def named(book: Rulebook) -> dict[str, str]:
+    """Which rulebook decided."""
+    return {"id": book.id, "digest": book.digest}
 
 
 def jurisdiction_told(located: TipLocated, decision: Decision) -> dict[str, Any]:

@@ -7,7 +7,7 @@ scene. A rule looks at the tip alone or at each place of one part.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from contracts.vocabulary import AssessmentStatus, Kind, PartnerKind, Priority, Signal
 from services.router.atlas import Standing
@@ -38,7 +38,8 @@ class Place:
     nationality: bool = False
     duty_service: bool = False
     """Content of a service with a reporting duty of its own (R28)."""
-    domain: str | None = None
+    hotline: str | None = None
+    """Which of the country's several hotlines answers for the tip's domain (R10)."""
     operator: str | None = None
 
 
@@ -86,7 +87,7 @@ class Facts:
 
     def part(self, name: str) -> tuple[Place, ...]:
         """Places by the part they play; ``person`` is offenders and victims, ``address`` what verdicts are about."""
-        return tuple(place for place in self.places if plays(name, place))
+        return tuple(place for place in self.places if name in NAMES_OF[place.part, place.nationality])
 
 
 PARTS: dict[str, tuple[Part, ...]] = {
@@ -100,6 +101,21 @@ PARTS: dict[str, tuple[Part, ...]] = {
     "address": ("host", "offender"),
 }
 """Names that a rule may look at each of."""
+
+
+def _plays(name: str, part: Part, *, nationality: bool) -> bool:
+    """Tell whether a place of *part* is among those that a rule looking at each *name* sees."""
+    if part not in PARTS[name]:
+        return False
+    return nationality if name == "nationality" else not (name == "whereabouts" and nationality)
+
+
+NAMES_OF = {
+    (part, nationality): tuple(name for name in PARTS if _plays(name, part, nationality=nationality))
+    for part in get_args(Part)
+    for nationality in (False, True)
+}
+"""By part, and whether it is a nationality: every name under which a rule may look at a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +149,3 @@ class History:
 
 
 NEW = History()
-
-
-def plays(name: str, place: Place) -> bool:
-    """Tell whether *place* is among those that a rule looking at each *name* sees."""
-    if place.part not in PARTS[name]:
-        return False
-    return place.nationality if name == "nationality" else not (name == "whereabouts" and place.nationality)

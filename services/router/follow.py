@@ -30,6 +30,7 @@ class BookFollower:
     def __init__(self, connect: Callable[[], Broker], books: Books) -> None:
         self._connect = connect
         self._books = books
+        self._books.followed = True
         self._next = 0
 
     async def first(self) -> None:
@@ -86,6 +87,7 @@ class BookFollower:
         async for records in broker.read_to(SPOT, max(span.begin, self._next), span.end):
             waiting += records
         self._take(waiting)
+        self._books.read = True
         self._next = max(self._next, span.end)
         return True
 

@@ -67,7 +67,7 @@ def judge(group: GroupRow, destination: Destination, *, news: bool, partner: str
     lead = group.leads.get(destination.id)
     if lead is None:
         return Standing("lead")
-    flood = lead.acknowledged and partner in lead.partners
+    flood = lead.acknowledged and (partner in lead.partners or partner in lead.beside)
     if news or (destination.priority is Priority.P0 and not flood):
         return Standing("own", lead)
     return Standing("sighting", lead)
@@ -79,6 +79,12 @@ def is_news(shelf: Shelf, group: str, lane: FactLane, facts: list[str]) -> bool:
     for fact in unknown:
         shelf.see(group, lane, fact)
     return bool(unknown)
+
+
+def stands_beside(lead: Lead, partner: str) -> None:
+    """Note that *partner* has a referral of its own: once the agency has acknowledged the group, more are a flood."""
+    if partner not in lead.beside:
+        lead.beside = [*lead.beside, partner][-MOST_PARTNERS:]
 
 
 def count(lead: Lead, partner: str) -> bool:

@@ -4,23 +4,18 @@ Hearing the rows of a rulebook on one tip, in their order: collect, suppress, de
 Each row leaves a `Truth`: that it matched, or the first condition that failed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import NamedTuple
 
 from contracts.onboarding import Partner
 from services.router.asking import REVIEW, Ask, Asking, Miss
 from services.router.facts import History, Place
-from services.router.rulebook import Row, Rulebook
+from services.router.rule import Row, Truth
+from services.router.rulebook import Rulebook
 
-
-class Truth(NamedTuple):
-    """What one row said: matched, or the first condition that failed."""
-
-    rule: str
-    matched: bool
-    failed: str | None = None
+WHOLE_TIP = (None,)
+"""The place of a row that looks at no place."""
 
 
 class Heard(NamedTuple):
@@ -33,7 +28,7 @@ class Heard(NamedTuple):
 
 def hear(asking: Asking, book: Rulebook, partner: Partner | None, history: History) -> Heard:
     """Hear every row of *book*; who must have the tip then stands in *asking*."""
-    truth = list(collect(asking, book))
+    truth = collect(asking, book)
     asking.named(history.refer, None)
     suppressed = suppress(asking, book, partner, truth)
     if history.decided:
@@ -43,50 +38,42 @@ def hear(asking: Asking, book: Rulebook, partner: Partner | None, history: Histo
     return Heard(truth, suppressed, close(asking, book, truth, history))
 
 
-def collect(asking: Asking, book: Rulebook) -> Iterator[Truth]:
+def collect(asking: Asking, book: Rulebook) -> list[Truth]:
     """Let every row that collects ask for what it wants."""
-    for row in book.stages[0]:
-        yield _hear(asking, row)
+    return [_hear(asking, row) for row in book.stages[0]]
 
 
 def _hear(asking: Asking, row: Row) -> Truth:
     """Let one row ask, and say whether it matched."""
-    if row.per != "tip" and not asking.parts[row.per]:
-        return _said(row.id, row.absent)
-    matched, failed = _matches(asking, row)
-    if not matched:
-        return _said(row.id, failed)
+    if row.per == "tip":
+        failed = row.failed(asking.facts, None, asking.fired)
+        if failed is not None:
+            return failed
+        matched: Sequence[Place | None] = WHOLE_TIP
+    else:
+        matched, failed = _matches(asking, row)
+        if not matched:
+            return failed or row.absent
     asking.fired[row.id] = matched
     if row.raw.route and row.kind == "destination" and row.per == "host":
         asking.passed_over(row, matched)
     asking.clauses(row, row.then, matched)
-    return Truth(row.id, matched=True)
+    return row.heard
 
 
-@lru_cache(maxsize=4096)
-def _said(rule: str, failed: str | None) -> Truth:
-    """A row that did not match: there are few such truths, and most tips bring the same ones."""
-    return Truth(rule, matched=False, failed=failed)
-
-
-def _matches(asking: Asking, row: Row) -> tuple[list[Place | None], str | None]:
+def _matches(asking: Asking, row: Row) -> tuple[Sequence[Place | None], Truth | None]:
     """Places for which a row matches (None: the tip itself), else what failed first."""
     facts, fired = asking.facts, asking.fired
-    if row.per == "tip":
-        for one in row.when:
-            if not one.test(facts, None, fired):
-                return [], one.text
-        return [None], None
+    places: Sequence[Place | None] = WHOLE_TIP if row.per == "tip" else asking.parts[row.per]
     matched: list[Place | None] = []
-    failed: str | None = None
-    for place in asking.parts[row.per]:
-        for one in row.when:
-            if not one.test(facts, place, fired):
-                failed = failed or one.text
-                break
-        else:
+    first: Truth | None = None
+    for place in places:
+        failed = row.failed(facts, place, fired)
+        if failed is None:
             matched.append(place)
-    return matched, failed
+        else:
+            first = first or failed
+    return matched, first
 
 
 def suppress(asking: Asking, book: Rulebook, partner: Partner | None, truth: list[Truth]) -> list[tuple[str, str]]:
@@ -102,18 +89,13 @@ def suppress(asking: Asking, book: Rulebook, partner: Partner | None, truth: lis
         if removed:
             asking.clauses(row, row.if_removed, (None,))
         gone += [(ask.agency, row.id) for ask in removed]
-        said = Truth(row.id, matched=True) if _is_heard(row, matched, removed) else _said(row.id, _why_not(row, failed))
-        truth.append(said)
+        truth.append(row.heard if _is_heard(row, matched, removed) else failed or row.absent)
     return gone
 
 
 def _is_heard(row: Row, matched: Sequence[Place | None], removed: Sequence[Ask]) -> bool:
     """A suppressor that took nothing away, adds nothing and marks nothing was not heard."""
     return bool(matched) and bool(removed or row.then or row.raw.sets)
-
-
-def _why_not(row: Row, failed: str | None) -> str:
-    return failed or ("nothing asked for it" if row.per == "tip" else row.absent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,26 +107,30 @@ class _Test:
     matched: Sequence[Place | None]
     partner: Partner | None
 
-    def takes(self, ask: Ask) -> bool:
-        """Tell whether *ask* must go."""
-        raw = self.row.raw
+    def taken(self, asks: Sequence[Ask]) -> list[Ask]:
+        """Those of *asks* that must go."""
+        raw, asking = self.row.raw, self.asking
         if raw.keep:
-            return self.asking.kind_of(ask.agency) not in raw.keep and ask.rule not in raw.spare
-        named = ask.target in raw.remove and self._of_place(ask)
-        held = "held" in raw.remove and self.asking.held(ask)
-        sender = "sender" in raw.remove and self.partner is not None and ask.agency == self.partner.agency
-        return named or held or sender
+            return [ask for ask in asks if asking.kind_of(ask.agency) not in raw.keep and ask.rule not in raw.spare]
+        remove, leaving = raw.remove, [ask for ask in asks if ask.target in raw.remove and self._of_place(ask)]
+        if "held" in remove:
+            leaving += [ask for ask in asks if asking.held(ask)]
+        if "sender" in remove and self.partner is not None and self.partner.agency is not None:
+            leaving += [ask for ask in asks if ask.agency == self.partner.agency]
+        return leaving
 
     def _of_place(self, ask: Ask) -> bool:
         return self.row.per == "tip" or any(ask.place is place for place in self.matched)
 
 
 def _take_away(asking: Asking, test: _Test) -> list[Ask]:
-    leaving = [ask for ask in (*asking.asks, *asking.later) if test.takes(ask)]
-    if leaving:
-        asking.asks = [ask for ask in asking.asks if not test.takes(ask)]
-        asking.later = [ask for ask in asking.later if not test.takes(ask)]
-    return leaving
+    asks = (*asking.asks, *asking.later)
+    leaving = {id(ask) for ask in test.taken(asks)}
+    if not leaving:
+        return []
+    asking.asks = [ask for ask in asking.asks if id(ask) not in leaving]
+    asking.later = [ask for ask in asking.later if id(ask) not in leaving]
+    return [ask for ask in asks if id(ask) in leaving]
 
 
 def close(asking: Asking, book: Rulebook, truth: list[Truth], history: History) -> str | None:

@@ -16,6 +16,7 @@ from services.chassis.hop import Input, Lane, Outcome, Record, TaskSpec, Timer, 
 from services.router import later, outcomes, reviews
 from services.router.books import Books, InUse
 from services.router.decision import World
+from services.router.notices import ring
 from services.router.rows import Shelf, TipRow
 from services.router.turn import AGE, FORGET, SETTLE, Turn, repeat
 from services.router.versions import Cause
@@ -47,6 +48,10 @@ class RouterHop:
         self._books = world if isinstance(world, Books) else Books(world)
         self._partitions = partitions
         self._pinned: WeakKeyDictionary[View, _Pinned] = WeakKeyDictionary()
+
+    def warnings(self) -> list[str]:
+        """What an operator should know of the rulebook, in words."""
+        return self._books.warnings()
 
     def tasks(self) -> Sequence[TaskSpec]:
         """One task per partition of the located tips."""
@@ -112,7 +117,10 @@ def _located(turn: Turn, located: TipLocated, raw: bytes) -> None:
     tip = located.received
     row = turn.shelf.tip(str(tip.tip_id)) or TipRow(str(tip.tip_id), tip.group_id)
     if tip.revision <= row.revision:
-        repeat(row, turn.outcome)
+        if tip.notice is not None and tip.notice.late:
+            ring(turn, located, row)
+        else:
+            repeat(row, turn.outcome)
         return
     cause = Cause.REVISION if row.revision else Cause.NEW
     row.revision = tip.revision

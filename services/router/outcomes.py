@@ -54,6 +54,21 @@ def _settled(turn: Turn, said: OutcomeReported, row: TipRow) -> None:
         turn.outcome.cancels.append(AGE + row.tip)
 
 
+def _put_down(turn: Turn, said: OutcomeReported, row: TipRow) -> None:
+    """A person at our side ended it: it leads nothing any longer, and nobody has answered, so nothing is released."""
+    sent = _sent(said, row)
+    if sent is not None:
+        sent.state = "closed"
+    turn.shelf.keep_tip(row)
+    group = turn.shelf.group(row.group)
+    lead = group.leads.get(said.destination)
+    if lead is not None and lead.referral == str(said.referral_id):
+        del group.leads[said.destination]
+    turn.shelf.keep_group(group)
+    if all(one.state != "open" for one in row.sent.values()):
+        turn.outcome.cancels.append(AGE + row.tip)
+
+
 def _nack(turn: Turn, said: OutcomeReported, row: TipRow) -> None:
     if said.nack is Nack.OVERLOAD:
         return
@@ -149,6 +164,7 @@ _ANSWERS: dict[str, Callable[[Turn, OutcomeReported, TipRow], None]] = {
     "acknowledged": _settled,
     "actioned": _settled,
     "closed": _settled,
+    "closed_by_person": _put_down,
     "nack": _nack,
     "moved": _moved,
     "expired": _expired,

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from services.chassis.errors import Misconfigured
 from services.router.asking import CRAWLER, EUROPOL, ICCAM, REVIEW
 from services.router.atlas import Atlas
-from services.router.cases import Case, holds, matches, reading
-from services.router.rulebook import Clause, Row, Rulebook
+from services.router.cases import Case, TooMany, holds, matches, reading
+from services.router.rule import Clause, Row
+from services.router.rulebook import Rulebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,15 @@ def prove_rows(book: Rulebook) -> int:
         Misconfigured: With file and line of the row that breaks the proof.
     """
     rows = {row.id: row for row in book.rows}
-    tried = _never_empty(book, rows)
+    try:
+        tried = _never_empty(book, rows)
+    except TooMany as error:
+        raise _refuse(book, book.stages[2][0], f"the default reads too much: {error}") from error
     for row in book.rows:
-        tried += _alive(book, rows, row)
+        try:
+            tried += _alive(book, rows, row)
+        except TooMany as error:
+            raise _refuse(book, row, f"{row.id} reads too much: {error}; make several rows of it") from error
     _no_twins(book)
     return tried
 

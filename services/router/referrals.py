@@ -16,13 +16,15 @@ import orjson
 from contracts.events import TipLocated
 from contracts.vocabulary import Action, Priority
 from services.chassis.hop import referral_id
-from services.router.asking import REVIEW
-from services.router.atlas import Atlas
 from services.router.decision import Decision, Destination, World
-from services.router.names import OF_PLACE, OF_TIP, getter
+from services.router.record import Heading, recorded
+from services.router.telling import kind_told
 from services.triage import acknowledge_by
 
 EMPTY = orjson.Fragment(b"{}")
+
+URL_TARGET = "/urls/"
+"""How the pointer of a verdict about a URL begins."""
 
 LOOK_WITHIN = {
     Priority.P0: timedelta(minutes=15),
@@ -52,10 +54,12 @@ class Words:
 
     def __init__(self, located: TipLocated, decision: Decision, version: int, *, world: World, now: datetime) -> None:
         self.located, self.decision, self.version = located, decision, version
-        self.now, self.atlas = now, world.atlas
+        self.now, self.atlas, self.world = now, world.atlas, world
+        self.tip = str(located.received.tip_id)
         self._ids: dict[str, UUID] = {}
         self._book = {"id": world.book.id, "digest": world.book.digest}
         self._shared = self._same_for_all()
+        self._urls = _urls_of_operators(located)
         self._content = orjson.Fragment(located.received.content.model_dump_json(by_alias=True).encode())
 
     @property
@@ -89,42 +93,27 @@ class Words:
                 "priority_reasons": to.reasons,
                 "acknowledge_by": acknowledge_by(to.priority, self.now) if told else None,
                 "duty": to.duty,
+                "duty_count": self.located.received.notice.count if to.duty and self.located.received.notice else None,
                 "why": [{"rule": rule, "text": text} for rule, text in to.why],
                 "legality": to.legality,
+                "url": self._urls.get(to.id) if told else None,
                 "content": self._content if told else EMPTY,
             }
         )
 
     def decided(self, sightings: Iterable[str]) -> bytes:
         """``decision/1``: facts, digests and the truth of every rule."""
-        one, tip = self.decision, self.located.received
-        return orjson.dumps(
-            {
-                "schema": "decision/1",
-                "tip_id": tip.tip_id,
-                "revision": tip.revision,
-                "version": self.version,
-                "group_id": tip.group_id,
-                "partner": tip.partner,
-                "decided_at": self.now,
-                "rulebook": self._book,
-                "builds": self.located.jurisdiction.builds,
-                "facts": facts_told(one),
-                "truth": [{"rule": said.rule, "matched": said.matched, "failed": said.failed} for said in one.truth],
-                "destinations": [
-                    {"id": to.id, "rules": to.rules, "priority": to.priority, "region": to.region}
-                    for to in one.destinations
-                ],
-                "later": later_told(one),
-                "suppressed": suppressed_told(one),
-                "why_not": why_not_told(one),
-                "priority": one.priority,
-                "priority_reasons": one.priority_reasons,
-                "actionability": one.triage.actionability,
-                "px": one.px,
-                "sighting_of": list(sightings),
-            }
+        tip = self.located.received
+        heading = Heading(
+            tip.tip_id,
+            tip.revision,
+            self.version,
+            tip.group_id,
+            tip.partner,
+            self.now,
+            self.located.jurisdiction.builds,
         )
+        return recorded(heading, self.decision, self.world, sightings)
 
     def asked(self, reasons: Sequence[str], level: Priority) -> bytes:
         """``review/1``: what a person must decide."""
@@ -204,46 +193,7 @@ def review_id(tip: UUID, version: int) -> UUID:
     return uuid5(tip, f"review/{version}")
 
 
-def kind_told(atlas: Atlas, agency: str) -> str:
-    """An agency's kind, as senders are told."""
-    record = atlas.agencies.get(agency)
-    return record.kind.value if record else REVIEW
-
-
-def later_told(decision: Decision) -> list[dict[str, str]]:
-    """What waits for the police or its time."""
-    return [{"id": one.to.id, "rule": one.to.rules[0], "after": one.after} for one in decision.later]
-
-
-def suppressed_told(decision: Decision) -> list[dict[str, str]]:
-    """What a rule had asked for and another took away."""
-    return [{"id": agency, "rule": rule} for agency, rule in decision.suppressed]
-
-
-def why_not_told(decision: Decision) -> list[dict[str, str]]:
-    """Agencies that a rule would have had, and why not."""
-    return [{"id": miss.agency, "rule": miss.rule, "reason": miss.reason} for miss in decision.why_not]
-
-
-_TIP_GETTERS = tuple((name, getter(name)[1]) for name in OF_TIP)
-_PLACE_GETTERS = tuple((name, getter(f"host.{name}")[1]) for name in OF_PLACE)
-
-
-def facts_told(decision: Decision) -> dict[str, Any]:
-    """The flat facts by their names in the rulebook's vocabulary."""
-    facts = decision.facts
-    told: dict[str, Any] = {
-        name: sorted(found) if isinstance(found := read(facts), frozenset) else found for name, read in _TIP_GETTERS
-    }
-    told["places"] = [
-        {
-            "part": place.part,
-            "country": place.standing.country,
-            "candidate": place.candidate,
-            "nationality": place.nationality,
-            "operator": place.operator,
-        }
-        | {name: read(place) for name, read in _PLACE_GETTERS}
-        for place in facts.places
-    ]
-    return told
+def _urls_of_operators(located: TipLocated) -> dict[str, int]:
+    """The first URL behind each proxy operator, by the id of its desk: that one is the operator's business."""
+    found = [each for each in located.jurisdiction.hosting if each.operator and each.target.startswith(URL_TARGET)]
+    return {str(each.operator): int(each.target.removeprefix(URL_TARGET)) for each in reversed(found)}

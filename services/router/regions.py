@@ -12,6 +12,24 @@ from uuid import UUID
 from contracts.onboarding import Region
 
 
+def by_place(regions: Sequence[Region], named: str | None, area: str | None) -> str | None:
+    """
+    The region that a place names, else the one that the *area* it lies in belongs to; None where neither is known.
+
+    Args:
+        regions: Of one agency, each with the names and areas that mean it.
+        named: What the tip calls its region.
+        area: The county, by the maintained table of the country.
+    """
+    wanted = (named or "").strip().casefold().removeprefix("polisregion ").removeprefix("region ")
+    own = (region.name for region in regions if wanted == region.name.casefold())
+    for text in (wanted, (area or "").casefold()):
+        meant = (region.name for region in regions if text and text in {place.casefold() for place in region.places})
+        if (found := next(own, None) or next(meant, None)) is not None:
+            return found
+    return None
+
+
 def by_id(tip: UUID, regions: Sequence[Region]) -> str | None:
     """The region that the tip's id falls to, in proportion to the weights; None without regions."""
     total = sum(region.weight for region in regions)

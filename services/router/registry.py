@@ -6,14 +6,16 @@ medium or high; who really receives is an onboarding record's business.
 """
 
 import csv
+import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from services.chassis.errors import Misconfigured
 from services.chassis.onboarding import ENOUGH
+from services.chassis.tomlfile import bytes_of, text_of
 from services.router.countries import COUNTRIES
 
 COLUMNS = [
@@ -80,21 +82,40 @@ def load_registry(path: Path) -> Registry:
     Raises:
         Misconfigured: With the line of the first fault and its reason.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as handle:
-            lines = list(csv.reader(handle))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"{path}:1: the registry cannot be read as UTF-8 text") from error
-    if not lines or lines[0] != COLUMNS:
-        raise Misconfigured(f"{path}:1: the columns must be {','.join(COLUMNS)}")
+    lines = list(_lines(path))
+    if not lines or lines[0][1] != COLUMNS:
+        raise Misconfigured(f"{path}:1: {_fault_of_head(lines[0][1] if lines else [])}")
     rows: dict[str, Country] = {}
-    for number, cells in enumerate(lines[1:], start=2):
+    for number, cells in lines[1:]:
         fault = _fault(cells, rows)
         if fault:
             raise Misconfigured(f"{path}:{number}: {fault}")
         rows[cells[0]] = _country(dict(zip(COLUMNS, cells, strict=True)))
     _check_whole(path, lines)
     return Registry(rows)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Each row and the line on which it begins: a quoted cell may run over several."""
+    reader = csv.reader(io.StringIO(text_of(path, bytes_of(path)), newline=""), strict=True)
+    while True:
+        begins = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise Misconfigured(f"{path}:{begins}: not CSV: {error}") from error
+        if cells is None:
+            return
+        yield begins, cells
+
+
+def _fault_of_head(cells: Sequence[str]) -> str:
+    missing = [name for name in COLUMNS if name not in cells]
+    strange = [name for name in cells if name not in COLUMNS]
+    twice = sorted({name for name in cells if cells.count(name) > 1})
+    parts = (("missing", missing), ("unknown", strange), ("twice", twice))
+    told = "; ".join(f"{what}: {', '.join(map(repr, names))}" for what, names in parts if names)
+    return f"the columns must be {','.join(COLUMNS)} ({told or 'they stand in another order'})"
 
 
 def hotline_ids(iso2: str, names: Sequence[str]) -> tuple[str, ...]:
@@ -120,6 +141,8 @@ def _fault(cells: Sequence[str], rows: Mapping[str, Country]) -> str | None:
         return f"a second row for {row['iso2']}"
     if not row["country"] or not row["sources"]:
         return "country and sources must be named"
+    if not all(map(str.isprintable, cells)):
+        return "a cell holds a line break or another control character"
     return _fault_of_names(row) or _fault_of_interpol(row)
 
 
@@ -153,12 +176,12 @@ def _fault_of_interpol(row: Mapping[str, str]) -> str | None:
     return None
 
 
-def _check_whole(path: Path, lines: Sequence[Sequence[str]]) -> None:
-    end = len(lines)
-    missing = sorted(COUNTRIES - {cells[0] for cells in lines[1:]})
+def _check_whole(path: Path, lines: Sequence[tuple[int, Sequence[str]]]) -> None:
+    end = lines[-1][0]
+    missing = sorted(COUNTRIES - {cells[0] for _, cells in lines[1:]})
     if missing:
         raise Misconfigured(f"{path}:{end}: no row for {', '.join(missing)}: a look-up must be total")
-    members = sum(cells[COLUMNS.index("interpol")] == "member" for cells in lines[1:])
+    members = sum(cells[COLUMNS.index("interpol")] == "member" for _, cells in lines[1:])
     if members != INTERPOL_MEMBERS:
         raise Misconfigured(f"{path}:{end}: {members} Interpol members, known are {INTERPOL_MEMBERS}")
 

@@ -75,6 +75,8 @@ class Lead:
     count: int = 1
     acknowledged: bool = False
     partners: list[str] = field(default_factory=list)
+    beside: list[str] = field(default_factory=list)
+    """Senders who have a referral of their own there about the same thing."""
 
 
 @dataclass(slots=True)
@@ -185,6 +187,8 @@ class Shelf:
 
 def history_of(row: TipRow) -> History:
     """What happened to the tip of *row*, as decisions read it."""
+    if not row.history:
+        return NEW
     data = dict(row.history)
     for name in ("excluded", "codes", "refer"):
         data[name] = frozenset(data.get(name, ())) if name == "excluded" else tuple(data.get(name, ()))
@@ -196,6 +200,9 @@ def history_of(row: TipRow) -> History:
 
 def remember(row: TipRow, history: History) -> None:
     """Write *history* into the row of its tip: what is not as for a new tip."""
+    if history is NEW:
+        row.history = {}
+        return
     told = {name: getattr(history, name) for name in _FIELDS}
     row.history = {name: _kept(value) for name, value in told.items() if value != getattr(NEW, name)}
 

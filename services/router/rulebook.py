@@ -6,103 +6,36 @@ the facts (an empty decision, a dead row) is proven in `services.router.proof`.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from contracts.onboarding import Strict
 from services.chassis.errors import Misconfigured
 from services.chassis.tomlfile import TomlFile, parse_toml, read_toml, validate
-from services.router.conditions import Condition, Fired, Wrong, parse
-from services.router.facts import Facts, Place
+from services.router.conditions import Condition, Wrong, parse
 from services.router.names import PER, TARGETS
+from services.router.rule import Clause, RawClause, RawRow, Row
 
-RowKind = Literal["door", "destination", "choice", "event", "attribute", "suppress", "default", "close"]
 STAGE: dict[str, int] = {"suppress": 1, "default": 2, "close": 3}
 """When a kind of row is heard: everything else is heard first."""
 
+CANDIDATES = "candidate-routes"
+NEVER_LATER = (CANDIDATES, "review")
+"""Targets that are no agency: nothing could be released to them."""
 REMOVABLE = ("held", "sender", *TARGETS)
 KEEPABLE = ("police", "hotline", "interpol", "europol", "provider", "takedown", "crawler", "review")
-
-
-class _RawClause(Strict):
-    per: str | None = None
-    when: tuple[dict[str, Any], ...] = ()
-    to: tuple[str, ...] = ()
-    later: tuple[str, ...] = ()
-
-
-class _RawRow(Strict):
-    id: Annotated[str, StringConstraints(pattern=r"^R\d{2}$")]
-    kind: RowKind
-    per: str = "tip"
-    title: Annotated[str, StringConstraints(min_length=3, max_length=200)]
-    when: tuple[dict[str, Any], ...]
-    then: tuple[_RawClause, ...] = ()
-    if_removed: tuple[_RawClause, ...] = ()
-    remove: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
-    spare: tuple[str, ...] = ()
-    sets: Literal["duty", "deconflict", "region", "legality"] | None = None
-    px: str | None = None
-    route: bool = False
-    source: Annotated[str, StringConstraints(min_length=3)]
-    date: date
 
 
 class _RawBook(Strict):
     id: str
     duty_services: tuple[str, ...] = ()
     fallback: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    rule: Annotated[tuple[_RawRow, ...], Field(min_length=1)]
-
-
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """What a matching row refers to, under conditions of its own."""
-
-    per: str
-    when: tuple[Condition, ...]
-    to: tuple[str, ...]
-    later: tuple[str, ...]
-
-    def holds(self, facts: Facts, place: Place | None, fired: Fired) -> bool:
-        """Tell whether all its conditions hold."""
-        for condition in self.when:  # noqa: SIM110 - a generator costs twice the time on the hot path
-            if not condition.test(facts, place, fired):
-                return False
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One rule."""
-
-    id: str
-    kind: RowKind
-    per: str
-    title: str
-    when: tuple[Condition, ...]
-    then: tuple[Clause, ...]
-    if_removed: tuple[Clause, ...]
-    raw: _RawRow
-
-    @property
-    def absent(self) -> str:
-        """What is said where a tip has no place that the row could look at."""
-        return f"no {self.per}"
-
-    def first_failed(self, facts: Facts, place: Place | None, fired: Fired) -> Condition | None:
-        """The first condition that fails; None: the row matches."""
-        for condition in self.when:
-            if not condition.test(facts, place, fired):
-                return condition
-        return None
+    rule: Annotated[tuple[RawRow, ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +84,7 @@ def _book(file: TomlFile) -> Rulebook:
     return Rulebook(raw.id, digest, rows, raw.fallback, raw.duty_services, stages, file)
 
 
-def _row(file: TomlFile, number: int, raw: _RawRow) -> Row:
+def _row(file: TomlFile, number: int, raw: RawRow) -> Row:
     where = ("rule", number)
     if raw.per not in PER:
         raise file.refuse((*where, "per"), f"{raw.id}: per {raw.per!r} is none of {', '.join(PER)}")
@@ -172,7 +105,7 @@ def _row(file: TomlFile, number: int, raw: _RawRow) -> Row:
     )
 
 
-def _clause(file: TomlFile, where: Sequence[str | int], row: _RawRow, raw: _RawClause) -> Clause:
+def _clause(file: TomlFile, where: Sequence[str | int], row: RawRow, raw: RawClause) -> Clause:
     per = raw.per or row.per
     if per not in PER:
         raise file.refuse(where, f"{row.id}: per {per!r} is none of {', '.join(PER)}")
@@ -180,21 +113,52 @@ def _clause(file: TomlFile, where: Sequence[str | int], row: _RawRow, raw: _RawC
         raise file.refuse(where, f"{row.id}: a clause refers to nobody: it needs to or later")
     for target in (*raw.to, *raw.later):
         if target not in TARGETS:
-            raise file.refuse(where, f"{row.id}: unknown target {target!r}; known are {', '.join(TARGETS)}")
+            known = ", ".join(TARGETS)
+            raise file.refuse(where, f"{row.id}: unknown target {target!r}; known are {known}", near=(f'"{target}"',))
         if target.endswith("-of") and per == "tip":
-            raise file.refuse(where, f"{row.id}: {target!r} needs a place to be of: give the row or clause a per")
+            raise file.refuse(
+                where,
+                f"{row.id}: {target!r} needs a place to be of: give the row or clause a per",
+                near=(f'"{target}"',),
+            )
+    _check_reach(file, where, row, raw)
     when = tuple(_condition(file, where, row.id, one, per) for one in raw.when)
     return Clause(per, when, raw.to, raw.later)
+
+
+def _check_reach(file: TomlFile, where: Sequence[str | int], row: RawRow, raw: RawClause) -> None:
+    """What would lead round and round, or wait for a release that it cannot have."""
+    if row.route and CANDIDATES in (*raw.to, *raw.later):
+        reason = f"{row.id}: a row of route = true cannot ask for {CANDIDATES}: it would be asked again without end"
+        raise file.refuse(where, reason, near=(f'"{CANDIDATES}"',))
+    for target in raw.later:
+        if target in NEVER_LATER:
+            raise file.refuse(where, f"{row.id}: {target!r} cannot wait for the police", near=("later", f'"{target}"'))
 
 
 def _condition(file: TomlFile, where: Sequence[str | int], rule: str, data: Any, per: str) -> Condition:  # noqa: ANN401
     try:
         return parse(data, per)
     except Wrong as error:
-        raise file.refuse(where, f"{rule}: {error}") from error
+        raise file.refuse(where, f"{rule}: {error}", near=tuple(_words(data))) from error
+    except RecursionError:
+        raise file.refuse(where, f"{rule}: conditions are nested too deeply") from None
 
 
-def _check_shape(file: TomlFile, number: int, raw: _RawRow) -> None:
+def _words(data: Any) -> Iterator[str]:  # noqa: ANN401 - whatever TOML holds
+    """Words that stand in the text of a condition."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield key
+            yield from _words(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _words(value)
+    else:
+        yield str(data).lower() if isinstance(data, bool) else str(data)
+
+
+def _check_shape(file: TomlFile, number: int, raw: RawRow) -> None:
     """Each kind of row has the parts that it works with, and no others."""
     suppresses = raw.kind == "suppress"
     faults = {
@@ -248,8 +212,12 @@ def _check_fallback(file: TomlFile, fallback: Mapping[str, tuple[str, ...]]) -> 
         for target in (name, *targets):
             if target not in TARGETS:
                 raise file.refuse(("fallback", name), f"fallback of {name}: unknown target {target!r}")
+        if CANDIDATES in targets:
+            raise file.refuse(
+                ("fallback", name), f"fallback of {name}: {CANDIDATES} is no agency and stands in for none"
+            )
     try:
         TopologicalSorter({name: set(targets) for name, targets in fallback.items()}).prepare()
     except CycleError as error:
-        loop = " -> ".join(error.args[1])
-        raise file.refuse(("fallback",), f"fallbacks loop: {loop}") from error
+        loop = error.args[1]
+        raise file.refuse(("fallback", loop[0]), f"fallbacks loop: {' -> '.join(loop)}") from error

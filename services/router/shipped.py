@@ -19,8 +19,21 @@ SECRET = "env:VIDARE_DEMO_WEBHOOK_SECRET"  # noqa: S105 - a reference, not a sec
 PUSHED = ("police-se", "hotline-nl", "hotline-de-", "interpol-iccam", "takedown-se")
 """Agencies that are also pushed to; a trailing hyphen means every id that begins so."""
 
-REGIONS = (("Nord", 9), ("Mitt", 9), ("Stockholm", 23), ("Öst", 11), ("Väst", 19), ("Syd", 18), ("Bergslagen", 11))
-"""Swedish police regions; the shares are invented: real ones must come from the police."""
+MAILED = {"hotline-de-fsm": ("webhook", "email", "topic"), "police-fi": ("email", "topic")}
+"""Agencies that are also written to, and the order of their channels: as a fallback, and first of all."""
+MAIL = "referrals@vidare.example"
+
+REGIONS = {
+    "Nord": (9, ("Jämtlands", "Norrbottens", "Västerbottens", "Västernorrlands")),
+    "Mitt": (9, ("Gävleborgs", "Uppsala", "Västmanlands")),
+    "Stockholm": (23, ("Stockholms", "Gotlands")),
+    "Öst": (11, ("Jönköpings", "Södermanlands", "Östergötlands")),
+    "Väst": (19, ("Hallands", "Västra Götalands")),
+    "Syd": (18, ("Blekinge", "Kalmar", "Kronobergs", "Skåne")),
+    "Bergslagen": (11, ("Dalarnas", "Värmlands", "Örebro")),
+}
+"""Swedish police regions with their counties; the shares are invented: real ones must come from the police."""
+COUNTIES = "# Counties by region: Swedish National Council for Crime Prevention (bra.se), 12 February 2015."
 
 HEAD = """\
 # Who really receives: onboarding records of the shipped demo set (home SE).
@@ -86,14 +99,26 @@ def _record(said: tuple[str, str, str, str | None, str, str]) -> str:
     if country:
         lines.append(f'country = "{country}"')
     lines += [f'profile = "{profile}"', f'basis = "{basis}"']
-    lines.append('channels = ["webhook", "topic"]' if pushed else 'channels = ["topic"]')
+    channels = MAILED.get(agency) or (("webhook", "topic") if pushed else ("topic",))
+    named = ", ".join(f'"{channel}"' for channel in channels)
+    lines.append(f"channels = [{named}]")
     if pushed:
         lines.append(f'webhook = {{ url = "{WEBHOOK}{agency}", secret = "{SECRET}", timeout_s = 15 }}')
+    if agency in MAILED:
+        lines.append(
+            f'email = {{ to = "desk@{agency}.example", from = "{MAIL}", host = "127.0.0.1", port = 8125, '
+            "starttls = false }"
+        )
     lines.append("topic = {}")
     lines.append(f'token = "env:VIDARE_TOKEN_{agency.upper().replace("-", "_")}"')
     if agency == f"police-{HOME.lower()}":
-        lines += ["regions = [", *(f'  {{ name = "{region}", weight = {weight} }},' for region, weight in REGIONS), "]"]
+        lines += [COUNTIES, "regions = [", *(_region(name, *REGIONS[name]) for name in REGIONS), "]"]
     return "\n".join([*lines, ""])
+
+
+def _region(name: str, weight: int, counties: tuple[str, ...]) -> str:
+    places = ", ".join(f'"{county} län"' for county in counties)
+    return f'  {{ name = "{name}", weight = {weight}, places = [{places}] }},'
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from services.chassis.hop import Emit, Entry, Outcome, Timer
 from services.router import later, regions
 from services.router.asking import REVIEW
 from services.router.decision import BY_NO_RULE, Decision, Destination, World, route
-from services.router.facts import History
+from services.router.facts import NEW, History
 from services.router.groups import several_sources
 from services.router.referrals import Step, Words, review_id
 from services.router.rows import GroupRow, Shelf, TipRow, history_of, remember
@@ -62,7 +62,7 @@ class Turn:
         lane = topics.ROUTED + (topics.URGENT if step.destination.priority.urgent else "")
         body = words.routed(step)
         self.outcome.events.append(
-            Emit(lane, step.destination.id, "referral-routed/1", body, tip=self._tip(words), expects_entry=True)
+            Emit(lane, step.destination.id, "referral-routed/1", body, tip=words.tip, expects_entry=True)
         )
 
     def timer(self, key: str, after: timedelta, body: bytes = b"") -> None:
@@ -76,18 +76,21 @@ class Turn:
         if fresh:
             others = several_sources(group, located.received.partner, self.now)
             revealed = row.edge and any(verdict.country for verdict in located.jurisdiction.hosting)
-            history = replace(
-                history,
-                codes=("N1",) if others else (),
-                event="origin_revealed" if revealed else "none",
-                # New facts: what a person said of the old ones is asked again.
-                decided=False,
-                closed=False,
-                status=None,
-                level=None,
-                first_candidate=False,
-            )
-        return replace(history, excluded=history.excluded | set(group.excluded))
+            if others or revealed or history is not NEW:
+                history = replace(
+                    history,
+                    codes=("N1",) if others else (),
+                    event="origin_revealed" if revealed else "none",
+                    # New facts: what a person said of the old ones is asked again.
+                    decided=False,
+                    closed=False,
+                    status=None,
+                    level=None,
+                    first_candidate=False,
+                )
+        if not history.excluded.issuperset(group.excluded):
+            history = replace(history, excluded=history.excluded | set(group.excluded))
+        return history
 
     def _share_out(self, decision: Decision, plan: Plan, row: TipRow) -> Decision:
         """Give routine tips without a known region to the region that is furthest behind (R38)."""
@@ -133,7 +136,7 @@ class Turn:
             tip.reference,
             "tip-status/1",
             words.status(),
-            tip=self._tip(words),
+            tip=words.tip,
             partition=0,
         )
         self.outcome.events.append(status)
@@ -147,15 +150,13 @@ class Turn:
         referrals = [str(step.referral) for step in plan.steps]
         tally = {**row.told, "referrals": referrals, "superseded": plan.superseded}
         self.outcome.entries.append(
-            Entry(
-                EntryKind.HOP_ROUTED, self._tip(words), "which agencies must have the tip", _basis(words, cause), tally
-            )
+            Entry(EntryKind.HOP_ROUTED, words.tip, "which agencies must have the tip", _basis(words, cause), tally)
         )
-        self.outcome.tip = self._tip(words)
+        self.outcome.tip = words.tip
         self.outcome.attributes |= _attributes(words, row, sighting=bool(plan.sightings))
 
     def _event(self, words: Words, topic: str, type_: str, body: bytes) -> None:
-        self.outcome.events.append(Emit(topic, words.located.received.group_id, type_, body, tip=self._tip(words)))
+        self.outcome.events.append(Emit(topic, words.located.received.group_id, type_, body, tip=words.tip))
 
     def _clocks(self, decision: Decision, plan: Plan, row: TipRow, group: GroupRow) -> None:
         self.timer(FORGET + group.group, FORGET_AFTER)
@@ -170,16 +171,13 @@ class Turn:
         """Write the rows; a tip that nobody will decide again keeps no body."""
         row.level = decision.priority
         row.edge = any(place.cdn for place in decision.facts.places)
-        remember(row, replace(history, event="none", codes=(), look=None))
+        remember(row, history if history is NEW else replace(history, event="none", codes=(), look=None))
         self.shelf.keep_tip(row)
         self.shelf.keep_group(group)
         self.shelf.join(group.group, row.tip)
         waits = row.review or any(pending.tip == row.tip for pending in group.later.values())
         if not waits and not any(sent.live for sent in row.sent.values()):
             self.shelf.drop_body(row.tip)
-
-    def _tip(self, words: Words) -> str:
-        return str(words.located.received.tip_id)
 
 
 def _basis(words: Words, cause: Cause) -> dict[str, Any]:
@@ -196,7 +194,7 @@ def _basis(words: Words, cause: Cause) -> dict[str, Any]:
 def _attributes(words: Words, row: TipRow, *, sighting: bool) -> dict[str, str | int | float | bool | list[str]]:
     decision, tip = words.decision, words.located.received
     told: dict[str, str | int | float | bool | list[str]] = {
-        telemetry.RULES: sorted({rule for to in decision.destinations for rule in to.rules}),
+        telemetry.RULES: list(decision.rules),
         telemetry.RULEBOOK: words.decision_book.removeprefix("sha256:")[:12],
         telemetry.DESTINATIONS: list(decision.ids),
         telemetry.PRIORITY: decision.priority.value,

@@ -13,7 +13,7 @@ from enum import StrEnum
 from contracts.vocabulary import Action, Priority
 from services.router.asking import REVIEW, lane_kind
 from services.router.decision import Decision, Destination
-from services.router.groups import count, is_news, judge, lane_of, related, told_by
+from services.router.groups import count, is_news, judge, lane_of, related, stands_beside, told_by
 from services.router.referrals import Step, Words
 from services.router.rows import GroupRow, Lead, Sent, Shelf, TipRow
 
@@ -95,6 +95,7 @@ class Planner:
             self.group.leads[destination.id] = Lead(rid, self.row.tip, destination.priority, partners=[self.partner])
         else:
             standing.lead.priority = min(Priority(standing.lead.priority), destination.priority)
+            stands_beside(standing.lead, self.partner)
 
     def _again(self, destination: Destination, sent: Sent) -> None:
         """The agency has an earlier version: it is told again only where something changed for it."""

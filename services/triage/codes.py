@@ -22,6 +22,20 @@ Every code in the order in which they are told.
 L2 is the router's; L5 (generative AI alone) has no effect, by design.
 """
 
+_RANK = {code: rank for rank, code in enumerate(ORDER)}
+
+OF_SIGNAL = {
+    Signal.CRISIS: "U3",
+    Signal.ACCESS_TO_CHILDREN: "C2",
+    Signal.PRIOR_REPORTS: "C3",
+    Signal.NEW_MATERIAL: "M2",
+    Signal.COMMERCIAL: "D1",
+    Signal.MINOR_TO_MINOR: "L3",
+    Signal.DRAWN: "L4",
+    Signal.SPAM: "L6",
+}
+"""Codes that one signal shows, whatever else stands in the tip."""
+
 FRESH = timedelta(hours=24)
 EXPIRES_SOON = timedelta(days=14)
 WEST_OF_UTC = timedelta(hours=12)
@@ -43,11 +57,12 @@ def codes_of(facts: TipFacts, *, vetted: bool, now: datetime, given: Collection[
         now: UTC time of the decision.
         given: Codes that only the caller can know (``N1``: several independent sources).
     """
-    shown = {code for code, shows in _SHOWS.items() if shows(facts, now)}
-    shown.update(code for code in (*facts.text_signals, *given) if code in ORDER)
+    shown = {OF_SIGNAL[signal] for signal in facts.signals if signal in OF_SIGNAL}
+    shown.update([code for code, shows in _SHOWS.items() if shows(facts, now)])
+    shown.update([code for code in (*facts.text_signals, *given) if code in _RANK])
     if facts.immediate_danger:
         shown.add("U4" if vetted else "U5")
-    return tuple(code for code in ORDER if code in shown)
+    return tuple(sorted(shown, key=_RANK.__getitem__))
 
 
 def fresh(facts: TipFacts, now: datetime) -> bool:
@@ -105,25 +120,14 @@ def _l1(facts: TipFacts, _: datetime) -> bool:
     return {Signal.VIRAL, Signal.KNOWN_MATERIAL} <= set(facts.signals)
 
 
-def _signal(signal: Signal) -> Callable[[TipFacts, datetime], bool]:
-    return lambda facts, _: signal in facts.signals
-
-
 _SHOWS: dict[str, Callable[[TipFacts, datetime], bool]] = {
     "U1": _u1,
     "U2": _u2,
-    "U3": _signal(Signal.CRISIS),
     "C1": _c1,
-    "C2": _signal(Signal.ACCESS_TO_CHILDREN),
-    "C3": _signal(Signal.PRIOR_REPORTS),
     "C4": _c4,
     "M1": _m1,
-    "M2": _signal(Signal.NEW_MATERIAL),
     "M3": _m3,
-    "D1": _signal(Signal.COMMERCIAL),
     "T1": _t1,
     "L1": _l1,
-    "L3": _signal(Signal.MINOR_TO_MINOR),
-    "L4": _signal(Signal.DRAWN),
-    "L6": _signal(Signal.SPAM),
 }
+"""Codes that need more than one signal."""

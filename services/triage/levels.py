@@ -9,6 +9,7 @@ remove something that is still there.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 
 from contracts.events import TipFacts
@@ -81,12 +82,20 @@ def triage(
         given: Codes that only the caller can know (``N1``).
     """
     codes = codes_of(facts, vetted=vetted, now=now, given=given)
-    person, content = _counting(codes, facts, "person"), _counting(codes, facts, "content")
+    complete = actionability(facts, located=located)
+    return _triage(codes, complete, identified=identifies(facts), reason=facts.danger_reason)
+
+
+@lru_cache(maxsize=1024)
+def _triage(codes: tuple[str, ...], complete: int, *, identified: bool, reason: bool) -> Triage:
+    """Both lanes; few combinations of codes occur, and each is judged once."""
+    person = _counting(codes, "person", identified=identified)
+    content = _counting(codes, "content", identified=identified)
     return Triage(
-        level_person=_level(person, facts),
-        level_content=_level(content, facts),
+        level_person=_level(person, identified=identified, reason=reason),
+        level_content=_level(content, identified=identified, reason=reason),
         codes=codes,
-        actionability=actionability(facts, located=located),
+        actionability=complete,
         reasons_person=person,
         reasons_content=content,
     )
@@ -105,25 +114,25 @@ def identifies(facts: TipFacts) -> bool:
     return bool(somebody or somewhere or things)
 
 
-def _counting(codes: tuple[str, ...], facts: TipFacts, lane: LaneKind) -> tuple[str, ...]:
+def _counting(codes: tuple[str, ...], lane: LaneKind, *, identified: bool) -> tuple[str, ...]:
     """Codes that have a say in *lane*: danger silences what lowers, and what lowers silences material."""
     if any(code[0] in "UC" for code in codes):
         return tuple(code for code in codes if code[0] != "L")
     lowered = not LOWERS.isdisjoint(codes)
     silent = BEATEN if lane == "person" and lowered else frozenset[str]()
-    counting = tuple(code for code in codes if code[0] not in silent and (code != "L6" or not identifies(facts)))
+    counting = tuple(code for code in codes if code[0] not in silent and (code != "L6" or not identified))
     floor = any(code in FLOORS for code in counting)
     return tuple(code for code in counting if not (floor and code in LOWERS))
 
 
-def _level(codes: tuple[str, ...], facts: TipFacts) -> Priority:
-    base = Priority.P4 if not LOWERS.isdisjoint(codes) or not identifies(facts) else Priority.P3
-    level = min([base, *(_floor(code, facts) for code in codes)])
+def _level(codes: tuple[str, ...], *, identified: bool, reason: bool) -> Priority:
+    base = Priority.P4 if not LOWERS.isdisjoint(codes) or not identified else Priority.P3
+    level = min([base, *(_floor(code, reason=reason) for code in codes)])
     steps = sum(code in RAISES for code in codes)
     return level if level <= Priority.P1 else LADDER[max(1, LADDER.index(level) - steps)]
 
 
-def _floor(code: str, facts: TipFacts) -> Priority:
+def _floor(code: str, *, reason: bool) -> Priority:
     if code == "U4":
-        return Priority.P0 if facts.danger_reason else Priority.P1
+        return Priority.P0 if reason else Priority.P1
     return FLOORS.get(code, Priority.P4)

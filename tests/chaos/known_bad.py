@@ -40,14 +40,15 @@ async def documented_loop(hop: CopyHop, kafka: str) -> None:
             offsets: dict[TopicPartition, int] = {}
             for partition, messages in got.items():
                 for message in messages:
-                    record = message if isinstance(message, Record) else _record(message)
+                    record = message if isinstance(message, Record) else as_record(message)
                     value = await asyncio.to_thread(_decide, hop, record, view)
                     await producer.send(hop.target, value, partition=record.partition)
                 offsets[partition] = messages[-1].offset + 1
             await producer.send_offsets_to_transaction(offsets, hop.name)
 
 
-def _record(message: object) -> Record:
+def as_record(message: object) -> Record:
+    """The client's record as the chassis's."""
     fields = ("topic", "partition", "offset", "key", "value", "headers", "timestamp")
     return Record(*(getattr(message, field) for field in fields))
 

@@ -11,7 +11,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from services.cli.broker import LocalBroker
+from tests.chaos.slow import busy_file
 from tests.support.mesh import ProcessMesh, Worker
 from tests.support.oracle import Reader, Seen, doubled, publish, topics_like
 
@@ -27,7 +28,11 @@ FAULTS = int(os.environ.get("VIDARE_CHAOS_FAULTS", "24"))
 SEED = int(os.environ.get("VIDARE_CHAOS_SEED", "20261122"))
 STOP_SECONDS = 12.0
 """Longer than the session time-out of 10 s, so that the group gives the task to another worker."""
+FAULT_SECONDS = 5.0
+"""What a fault takes on average."""
+PAUSE_SECONDS = 0.5
 STALL_SECONDS = 25.0
+PATIENCE_SECONDS = 180.0
 RUN = uuid.uuid4().hex[:8]
 
 
@@ -51,6 +56,7 @@ class Watch:
     """A concurrent read_committed reader that also notes how long nothing moved."""
 
     kafka: str
+    tips: int
     seen: list[Seen] = field(default_factory=list)
     stalls: list[float] = field(default_factory=list)
     forgiven_until: float = 0.0
@@ -71,6 +77,11 @@ class Watch:
             self.seen.extend(fresh)
         reader.close()
 
+    def await_work(self) -> None:
+        """Wait until something arrives, for some time: a fault in an idle mesh proves nothing."""
+        before = len(self.seen)
+        _await(lambda: len(self.seen) > before)
+
     def halt(self) -> None:
         """End the reader."""
         self._halt.set()
@@ -87,36 +98,66 @@ class Watch:
 
     def complete(self) -> bool:
         """True when every published tip was accepted and reached the police."""
-        return len(self.accepted()) >= TIPS and len({t for t, d, _ in self.referred() if d == "police-se"}) >= TIPS
+        reached = {tip for tip, destination, _ in self.referred() if destination == "police-se"}
+        return len(self.accepted()) >= self.tips and len(reached) >= self.tips
+
+    def lost(self) -> set[str]:
+        """Accepted tips that the police never got."""
+        return self.accepted() - {tip for tip, destination, _ in self.referred() if destination == "police-se"}
+
+
+@dataclass(frozen=True)
+class Ordeal:
+    """How much a mesh has to bear."""
+
+    tips: int
+    faults: int
+    service: str = ""
+    """Whose processes are hurt; empty: everybody's."""
+
+    @property
+    def bunch(self) -> int:
+        """Tips to publish every half second, so that tips come in as long as faults happen."""
+        return max(1, round(self.tips / (self.faults * FAULT_SECONDS / PAUSE_SECONDS)))
+
+
+FULL = Ordeal(TIPS, FAULTS)
+ONLY_NOTIFIERS = Ordeal(2000, 24, "notifier")
 
 
 @pytest.fixture
 def mesh(kafka_broker: LocalBroker, tmp_path: Path) -> Iterator[ProcessMesh]:
     """Two workers per service on a broker that may be restarted; some decisions slowed down."""
     mesh = ProcessMesh(kafka_broker.bootstrap, tmp_path, workers=2, slow=True, extra={"VIDARE_LOG_LEVEL": "warning"})
-    mesh.start()
     yield mesh
     mesh.stop()
 
 
-def publish_all(kafka: str, halt: threading.Event) -> None:
+def _await(is_so: Callable[[], bool]) -> None:
+    """Wait for the moment to hurt, for some time."""
+    end = time.monotonic() + STALL_SECONDS
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+def publish_all(kafka: str, ordeal: Ordeal, halt: threading.Event) -> None:
     """Publish all tips in small bunches over the run, with a poison header and an oversize record among them."""
-    bunch = max(1, TIPS // 60)
-    for start in range(0, TIPS, bunch):
+    for start in range(0, ordeal.tips, ordeal.bunch):
         records: list[tuple[str, bytes | None, list[tuple[str, bytes]]]] = [
             ("tips-inbox-ecpat-se-urgent" if i % 20 == 0 else "tips-inbox-ecpat-se", tip(i), [])
-            for i in range(start, min(TIPS, start + bunch))
+            for i in range(start, min(ordeal.tips, start + ordeal.bunch))
         ]
         records.append(("tips-inbox-ecpat-se", b"x" * 600_000, [("traceparent", b"\xff\xfe")]))
         publish(kafka, records)
-        if halt.wait(0.5):
+        if halt.wait(PAUSE_SECONDS):
             return
 
 
-def hurt(mesh: ProcessMesh, dice: random.Random, number: int) -> None:
-    """One fault: two thirds kill -9, one third SIGSTOP beyond the session time-out."""
-    victim: Worker = dice.choice(mesh.places)
+def hurt(mesh: ProcessMesh, dice: random.Random, number: int, service: str) -> None:
+    """One fault: two thirds kill -9, one third SIGSTOP in the middle of a decision, beyond the session time-out."""
+    victim: Worker = dice.choice([place for place in mesh.places if service in {"", place.service}])
     if number % 3 == 2:
+        _await(busy_file(mesh.home, victim.service, str(victim.number)).exists)
         with mesh.frozen(victim):
             time.sleep(STOP_SECONDS)
     else:
@@ -124,43 +165,72 @@ def hurt(mesh: ProcessMesh, dice: random.Random, number: int) -> None:
         time.sleep(dice.uniform(0.5, 3.0))
 
 
-@pytest.mark.timeout(3600)
+def endure(
+    mesh: ProcessMesh, broker: LocalBroker, ordeal: Ordeal, *, enough: Callable[[Watch], bool] = lambda _: False
+) -> Watch:
+    """
+    Run *mesh* through *ordeal* and tell what a reader saw.
+
+    Kills and freezes, a join and a leave without a kill, one restart of the broker; then time for everything to
+    arrive. Ends at once where *enough* was seen.
+    """
+    kafka, dice = broker.bootstrap, random.Random(SEED)
+    watch, halt = Watch(kafka, ordeal.tips), threading.Event()
+    mesh.start()
+    reader = threading.Thread(target=watch.run, daemon=True)
+    writer = threading.Thread(target=publish_all, args=(kafka, ordeal, halt), daemon=True)
+    reader.start()
+    writer.start()
+
+    for number in range(ordeal.faults):
+        if enough(watch):
+            break
+        watch.await_work()
+        hurt(mesh, dice, number, ordeal.service)
+        if number == ordeal.faults // 4:
+            mesh.add("router", "hop", 9)
+        if number == ordeal.faults // 2:
+            watch.forgiven_until = time.monotonic() + 60
+            broker.kill()
+            broker.start()
+        if number == 3 * ordeal.faults // 4:
+            mesh.leave(next(w for w in mesh.places if w.number == 9))
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not (watch.complete() or enough(watch)) and time.monotonic() < end:
+        time.sleep(0.5)
+    time.sleep(3)
+    halt.set()
+    writer.join(30)
+    watch.halt()
+    reader.join(30)
+    return watch
+
+
+@pytest.mark.timeout(7200)
 def test_nothing_is_lost_or_doubled_under_faults(mesh: ProcessMesh, kafka_broker: LocalBroker) -> None:
     """
     set(accepted) = set(ended or parked), 0 lost, 0 doubled, no stall outside the broker's restart.
     """
-    kafka, dice = kafka_broker.bootstrap, random.Random(SEED)
-    watch, halt = Watch(kafka), threading.Event()
-    reader = threading.Thread(target=watch.run, daemon=True)
-    writer = threading.Thread(target=publish_all, args=(kafka, halt), daemon=True)
-    reader.start()
-    writer.start()
+    watch = endure(mesh, kafka_broker, FULL)
 
-    for number in range(FAULTS):
-        hurt(mesh, dice, number)
-        if number == FAULTS // 4:
-            mesh.add("router", "hop", 9)
-        if number == FAULTS // 2:
-            watch.forgiven_until = time.monotonic() + 60
-            kafka_broker.kill()
-            kafka_broker.start()
-        if number == 3 * FAULTS // 4:
-            mesh.leave(next(w for w in mesh.places if w.number == 9))
-    writer.join(300)
-    end = time.monotonic() + 180
-    while not watch.complete() and time.monotonic() < end:
-        time.sleep(0.5)
-    time.sleep(3)
-    watch.halt()
-    reader.join(30)
-
-    referred = watch.referred()
-    lost = watch.accepted() - {t for t, d, _ in referred if d == "police-se"}
     assert len(watch.accepted()) == TIPS
-    assert lost == set()
-    assert doubled(referred) == {}
+    assert watch.lost() == set()
+    assert doubled(watch.referred()) == {}
     assert watch.stalls == []
     books = mesh.json("reconcile")
     assert books["unaccounted"] == []
     assert books["duplicates"] == 0
     assert books["accepted"] == TIPS == books["ended"] + books["parked"]
+
+
+@pytest.mark.timeout(600)
+def test_a_mesh_with_the_documented_loop_does_not_pass(mesh: ProcessMesh, kafka_broker: LocalBroker) -> None:
+    """
+    The same ordeal finds the loss or the doubling where the notifiers run the client's documented loop.
+    """
+    mesh.stand_ins["notifier"] = "tests.chaos.documented"
+
+    watch = endure(mesh, kafka_broker, ONLY_NOTIFIERS, enough=lambda seen: bool(doubled(seen.referred())))
+
+    assert watch.lost() or doubled(watch.referred())
+    assert watch.referred(), "the loop worked until it was hurt"

@@ -12,6 +12,9 @@ from contracts import topics
 from services.chassis.memory_run import Fed
 from services.cli.commands.activate import put_in_force
 from services.cli.commands.backtest import compared
+from services.cli.commands.replay import decisions_of, finder, replayed
+from services.cli.kafka_io import all_records
+from services.router.books import Published
 from services.router.follow import BookFollower
 from services.router.hop import BOOK
 from services.router.rulebook import Rulebook, load_rulebook
@@ -76,6 +79,25 @@ async def test_an_activated_rulebook_decides_the_next_tip_and_stands_in_all_that
         assert entry["basis"] == {"rulebook": "default", "before": None, "after": book.digest}
         (row,) = [orjson.loads(r.value or b"") for r in mesh.records("changelog-router") if r.key == BOOK.encode()]
         assert row == {"digest": book.digest, "offset": mesh.books.current.offset}
+
+
+async def test_e55_decisions_are_replayed_by_the_rulebook_of_then(tmp_path: Path) -> None:
+    """After an activation the tip decided before it and the one after it are both taken again, byte for byte."""
+    book, text = written(tmp_path, WITHOUT_ICCAM)
+    async with chain(tmp_path / "mesh") as mesh, following(mesh):
+        await mesh.send([hosted("NL", "E-1", **BASELINE)])
+        await put_in_force(mesh.broker, book, text, "anna")
+        await until(lambda: mesh.books.current.world.book.digest == book.digest)
+        await mesh.send([hosted("NL", "E-2", **BASELINE)])
+        published, world = Published(), load_world(mesh.settings)
+        published.take([record async for record in all_records(mesh.broker, topics.RULEBOOKS)])
+
+        given = await decisions_of(mesh.broker, [one["tip_id"] for one in mesh.json(topics.DECISIONS)])
+
+        told = [replayed(one, world, finder(published, world, mesh.settings)) for one in given]
+        assert len(told) == 2
+        assert len({orjson.loads(one.record)["rulebook"]["digest"] for one in told}) == 2
+        assert [(one.reason, one.bytes == one.record) for one in told] == [(None, True), (None, True)]
 
 
 async def test_a_bad_rulebook_is_refused_and_the_one_before_stays(tmp_path: Path) -> None:

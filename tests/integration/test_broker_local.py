@@ -2,14 +2,16 @@
 
 import os
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from services.chassis.settings import Settings
-from services.cli.broker import LocalBroker, status
+from services.cli.broker import LocalBroker, ensure, status
 from services.cli.broker.wire import answers
 
 TOPIC = f"broker-test-{uuid.uuid4().hex[:8]}"
@@ -59,6 +61,21 @@ def test_two_homes_have_two_brokers(kafka_broker: LocalBroker, tmp_path: Path) -
 
     assert not second.running
     assert answers(kafka_broker.bootstrap)
+
+
+def test_two_starts_at_the_same_instant_have_one_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both get the same broker, and only the one that started it would stop it."""
+    monkeypatch.setattr(ensure, "_running", lambda _: None)  # both looked before either of them started one
+    settings = Settings(home=tmp_path, kafka=None)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: ensure.ensure_broker(settings), range(2))
+    try:
+        assert first.bootstrap == second.bootstrap
+        assert sorted((first.owned, second.owned)) == [False, True]
+    finally:
+        first.stop()
+        second.stop()
+    assert not answers(first.bootstrap)
 
 
 def test_another_process_finds_the_broker_by_its_home(kafka_broker: LocalBroker) -> None:

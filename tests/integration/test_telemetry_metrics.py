@@ -39,8 +39,8 @@ EVERY_HOP = EVERY_PROCESS | {
 BEHIND_INTAKE = EVERY_HOP | {telemetry.DEAD_LETTERS}
 SHOWN: dict[str, set[Metric]] = {
     "intake-hop": EVERY_HOP | {telemetry.REFUSALS, telemetry.REPEATS},
-    "geolocate-hop": BEHIND_INTAKE | {telemetry.GEODATA_AGE},
-    "router-hop": BEHIND_INTAKE | {telemetry.TIP_AGE},
+    "geolocate-hop": BEHIND_INTAKE | {telemetry.GEODATA_AGE, telemetry.GEODATA_BROKEN},
+    "router-hop": BEHIND_INTAKE | {telemetry.TIP_AGE, telemetry.RULEBOOK_REFUSED},
     "notifier-hop": BEHIND_INTAKE
     | {
         telemetry.TIP_AGE, telemetry.ATTEMPTS, telemetry.ATTEMPT_SECONDS, telemetry.RECEIPTS, telemetry.ESCALATIONS,
@@ -48,8 +48,10 @@ SHOWN: dict[str, set[Metric]] = {
     },
     "notifier-receipts": EVERY_HOP | {telemetry.RECEIPTS},
     "intake-door": EVERY_PROCESS | EVERY_DOOR | {telemetry.REFUSALS, telemetry.BAD_TRACE_HEADERS},
-    "geolocate-door": EVERY_PROCESS | EVERY_DOOR | {telemetry.GEODATA_AGE, telemetry.BAD_TRACE_HEADERS},
-    "router-door": EVERY_PROCESS | EVERY_DOOR,
+    "geolocate-door": EVERY_PROCESS
+    | EVERY_DOOR
+    | {telemetry.GEODATA_AGE, telemetry.GEODATA_BROKEN, telemetry.BAD_TRACE_HEADERS},
+    "router-door": EVERY_PROCESS | EVERY_DOOR | {telemetry.RULEBOOK_REFUSED},
     "notifier-door": EVERY_PROCESS | EVERY_DOOR,
     "custody-door": EVERY_DOOR
     | {telemetry.BOOKS, telemetry.UNACCOUNTED, telemetry.DUPLICATES, telemetry.CUSTODY_ENTRIES},

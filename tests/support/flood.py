@@ -5,7 +5,7 @@ Several tell of the same thing, correct or withdraw what they said, come from ev
 every role, signal and spelling; agencies answer, time passes. All names are reserved, all text is neutral.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -57,6 +57,8 @@ ANSWERS = (
     *({"what": "moved", "moved_to": "FI"}, {"what": "moved", "moved_to": "ZZ"}, {"what": "active_investigation"}),
     {"what": "agency_removed"},
 )
+ANSWERED_BY = ("referral_id", "tip_id", "version", "group", "destination")
+REMEMBERED = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +234,8 @@ class Line:
         self.refused: Counter[str] = Counter()
         self.wrong: list[str] = []
         """Tips that did not end as they must, with the reason."""
-        self.referrals: list[dict[str, Any]] = []
+        self.referrals: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
+        """The newest referrals that nobody answered yet, without their content."""
         self._intake = Place(IntakeHop(PARTNERS, KEY))
         self._locate = Place(GeolocateHop(lambda: demo_geodata().current, PARTNERS, partitions=1))
         self._router = Place(RouterHop(shipped(), 1))
@@ -271,7 +274,8 @@ class Line:
         routed = [orjson.loads(emit.body) for emit in _of(outcome, topics.ROUTED)]
         if decided and len(decisions) != 1:
             self.wrong.append(f"{outcome.tip}: {len(decisions)} decisions")
-        self.referrals += [one for one in routed if one["action"] == "new"][:1]
+        fresh = [one for one in routed if one["action"] == "new"][:1]
+        self.referrals += [{name: one[name] for name in ANSWERED_BY} for one in fresh]
         asked = any(emit.topic == topics.REVIEWS for emit in outcome.events)
         for decision in decisions:
             self._ended(decision, routed, asked=asked)
@@ -311,7 +315,10 @@ def run(count: int, seed: int) -> Line:
     for number, one in enumerate(submissions(count, seed)):
         line.send(one, now)
         if line.referrals and draw.random() < 0.1:
-            line.answer(line.referrals.pop(draw.randrange(len(line.referrals))), draw.choice(ANSWERS), now)
+            at = draw.randrange(len(line.referrals))
+            referral = line.referrals[at]
+            del line.referrals[at]
+            line.answer(referral, draw.choice(ANSWERS), now)
         if number % 1000 == 999:
             now += timedelta(hours=5)
             line.wait(now)

@@ -57,6 +57,8 @@ class ProcessMesh:
     extra: dict[str, str] = field(default_factory=dict)
     hops: tuple[tuple[str, str], ...] = HOPS
     slow: bool = False
+    stand_ins: dict[str, str] = field(default_factory=dict)
+    """Service to the module that runs in its place (a known-bad loop)."""
     places: list[Worker] = field(default_factory=list)
     _halt: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -122,6 +124,8 @@ class ProcessMesh:
     def command(self, worker: Worker) -> list[str]:
         """Module and arguments of *worker*; with ``slow``, through the wrapper that slows some decisions down."""
         arguments = [worker.mode, "--id", str(worker.number)]
+        if worker.service in self.stand_ins:
+            return [self.stand_ins[worker.service], worker.service, *arguments]
         if self.slow:
             return ["tests.chaos.slow", worker.service, *arguments]
         return [f"services.{worker.service}", *arguments]

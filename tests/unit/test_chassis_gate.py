@@ -16,7 +16,7 @@ from services.chassis.tuning import RECORD_OVERHEAD, Tuning, limit_of
 SPOT = Spot("in", 0)
 
 
-async def test_routine_work_waits_while_urgent_work_is_open() -> None:
+async def test_e17_routine_work_waits_while_urgent_work_is_open() -> None:
     """Routine passes only when the last urgent piece has ended."""
     gate = Gate()
     gate.close()

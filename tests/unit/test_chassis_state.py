@@ -114,6 +114,17 @@ def test_a_broken_file_is_replaced(tmp_path: Path) -> None:
     assert SqliteStore(path, max_age_s=AGE_S).offset is None
 
 
+def test_a_scan_reads_all_pages(tmp_path: Path) -> None:
+    """More rows than are held at a time: each once, in order, as many as were asked for."""
+    store = SqliteStore(tmp_path / "0.sqlite", max_age_s=AGE_S)
+    names = [f"k/{n:05d}" for n in range(2_500)]
+    store.apply(dict.fromkeys(["j", *names, "l"], b"v"), 1)
+
+    assert [key for key, _ in store.scan("k/", limit=10_000)] == names
+    assert [key for key, _ in store.scan("k/", limit=1_500)] == names[:1_500]
+    assert [key for key, _ in store.scan("k/", limit=2_000)] == names[:2_000]
+
+
 def test_two_owners_never_share_a_file(tmp_path: Path) -> None:
     """A worker that was frozen and comes back cannot write into its successor's store."""
     path = tmp_path / "0.sqlite"
@@ -132,7 +143,7 @@ def test_timers_fire_when_due_and_follow_their_rows() -> None:
     """A timer fires at its time, once per row; moving or cancelling it counts at once."""
     noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
     timers = Timers()
-    timers.load([row_of(Timer("a", noon)), row_of(Timer("b", noon + timedelta(hours=1), b"body"))])
+    timers.load(lambda: [row_of(Timer("a", noon)), row_of(Timer("b", noon + timedelta(hours=1), b"body"))], noon)
 
     assert [t.key for t in timers.due(noon, 10)] == ["a"]
     assert [t.key for t in timers.due(noon, 10)] == ["a"]
@@ -140,6 +151,38 @@ def test_timers_fire_when_due_and_follow_their_rows() -> None:
     assert timers.next_due() == noon + timedelta(hours=1)
     timers.apply(dict([row_of(Timer("b", noon, b"moved")), row_of(Timer("b", noon, b"moved"))]))
     assert timers.due(noon, 10) == [Timer("b", noon, b"moved")]
+
+
+def test_timers_far_ahead_stay_in_the_store_and_fire_in_time() -> None:
+    """Only what is due soon is held, the rest is read in time; a timer that is moved often leaves no heap of marks."""
+    noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    rows = dict(row_of(Timer(f"t{n}", noon + timedelta(days=n))) for n in range(90))
+    timers = Timers()
+    timers.load(lambda: sorted(rows.items()), noon)
+
+    def change(timer: Timer) -> None:
+        rows.update([row_of(timer)])
+        timers.apply(dict([row_of(timer)]))
+
+    assert len(timers) == 1
+    for second in range(10_000):
+        change(Timer("t0", noon + timedelta(seconds=second)))
+        change(Timer("t30", noon + timedelta(days=20, seconds=second)))
+    change(Timer("t31", noon + timedelta(hours=1)))
+    assert len(timers) == 2
+    assert len(timers._heap) < 200
+    fired: list[str] = []
+    now = noon
+    while now < noon + timedelta(days=21):
+        due = timers.next_due()
+        assert due is not None
+        now = max(now, due)
+        for timer in timers.due(now, 10):
+            fired.append(timer.key)
+            del rows[PREFIX + timer.key]
+            timers.apply({PREFIX + timer.key: None})
+    assert fired[:4] == ["t31", "t0", "t1", "t2"]
+    assert fired[-3:] == ["t20", "t30", "t21"]
 
 
 @given(st.text(min_size=1), st.datetimes(min_value=datetime(2000, 1, 1)), st.binary())  # noqa: DTZ001

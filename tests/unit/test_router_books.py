@@ -78,3 +78,63 @@ def test_a_dead_letter_does_not_swallow_the_note_of_a_switch() -> None:
 def test_a_file_that_was_never_published_leaves_no_note() -> None:
     """Where nobody activated anything, the store holds tips only."""
     assert BOOK not in decided(RouterHop(shipped(), 1), Overlay(MemoryStore()), "T-1").puts
+
+
+def test_a_refused_rulebook_is_told_in_words_until_a_good_one_is_in_force() -> None:
+    """Whoever put it there and however: the hop's warnings say what is wrong and what stays in use."""
+    bad = OTHER.replace('{ fact = "scene.at", equals = "home" }', '{ fact = "scene.at", equals = "SE" }', 1)
+    digest = parse_rulebook(OTHER, Path("other")).digest
+    books = Books(shipped())
+    hop = RouterHop(books, 1)
+    assert hop.warnings() == []
+
+    for records, reason in (
+        ([published("sha256:bad", bad.encode(), 1)], "never is 'SE'"),
+        ([published("sha256:bad", b"\xff\xfe", 2)], "not UTF-8"),
+        ([published("sha256:other", OTHER.encode(), 3)], "is another one"),
+        ([published(parse_rulebook(_dead(), Path("dead")).digest, _dead().encode(), 4)], "R03 is dead"),
+        ([published(topics.ACTIVE, activation("sha256:bad"), 5)], "not UTF-8"),
+        ([published(topics.ACTIVE, activation("sha256:nowhere"), 6)], "no rulebook with this digest"),
+        ([published(topics.ACTIVE, b"{", 7)], "names no digest"),
+        ([published(topics.ACTIVE, b"[]", 8)], "names no digest"),
+    ):
+        books.apply(records)
+        (warning,) = hop.warnings()
+        assert reason in warning
+        assert f"{shipped().book.digest.removeprefix('sha256:')[:12]} stays in use" in warning
+        assert books.current.world.book.digest == shipped().book.digest
+
+    books.apply([published(digest, OTHER.encode(), 9), published(topics.ACTIVE, activation(digest), 10)])
+    assert hop.warnings() == []
+    assert books.current.world.book.digest == digest
+
+
+def _dead() -> str:
+    never = '{ all = [{ fact = "urgent", equals = true }, { fact = "priority", equals = "P3" }] }'
+    return OTHER.replace('{ fact = "scene.at", equals = "home" }', never, 1)
+
+
+def test_bad_books_before_the_last_activation_are_forgotten() -> None:
+    """A process that starts reads the whole topic: what was put right long ago is no warning."""
+    books = Books(shipped())
+
+    books.apply(
+        [
+            published("sha256:bad", b"\xff", 1),
+            published(topics.ACTIVE, activation("sha256:bad"), 2),
+            published(DIGEST, OTHER.encode(), 3),
+            published(topics.ACTIVE, activation(DIGEST), 4),
+        ]
+    )
+
+    assert books.warnings() == []
+
+
+def test_who_follows_says_so_until_the_topic_was_read() -> None:
+    """Without a broker the door answers by the file's rulebook, and says that it may be another one's turn."""
+    books = Books(shipped())
+    books.followed = True
+
+    assert "not read yet" in books.warnings()[0]
+    books.read = True
+    assert books.warnings() == []

@@ -8,16 +8,19 @@ import orjson
 import pytest
 from httpx import ASGITransport, AsyncClient
 
+from contracts import topics
 from contracts.vocabulary import Flag
 from services.chassis.errors import Misconfigured
 from services.chassis.settings import Settings
 from services.chassis.tracing import DoorTracing
 from services.cli.commands.explain import run
 from services.cli.commands.rules import check, diff
+from services.router.books import Books, activation
 from services.router.door import door
 from services.router.explain import explained
 from tests.support.router_world import SETTINGS, decide, shipped
 from tests.support.tips import a_tip, edge, host, of_person, unsure, victim
+from tests.unit.test_router_books import DIGEST, published, switch
 
 
 def submission(reference: str, **more: Any) -> bytes:
@@ -128,12 +131,18 @@ def test_rules_check_and_diff_answer_with_exit_codes(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def client(settings: Settings) -> AsyncClient:
+def books() -> Books:
+    """The rulebook in use at the door."""
+    return Books(shipped())
+
+
+@pytest.fixture
+def client(settings: Settings, books: Books) -> AsyncClient:
     """The door, with a submission path that answers what it was given."""
     app = door(
-        shipped(),
+        books,
         DoorTracing.of(settings, "router-door"),
-        submitted=lambda data, partner: {"size": len(data), "partner": partner},
+        submitted=lambda data, partner, _: {"size": len(data), "partner": partner},
         now=lambda: datetime.now(UTC),
     )
     return AsyncClient(transport=ASGITransport(app), base_url="http://testserver")
@@ -188,3 +197,23 @@ async def test_the_door_says_that_it_lives_and_what_decides(client: AsyncClient)
     assert ready.json()["rulebook"]["digest"] == shipped().book.digest
     for path in ("/live", "/metrics"):
         assert (await client.get(path)).status_code == 200
+
+
+async def test_the_door_follows_the_rulebook_in_force_and_names_it(client: AsyncClient, books: Books) -> None:
+    """
+    The same tip after an activation is explained by the new book; a refused one is a warning and a metric.
+    """
+    body = a_tip("NL").model_dump_json(by_alias=True)
+    before = await client.post("/v1/explain", content=body)
+    switch(books)
+    after = await client.post("/v1/explain", content=body)
+    submitted = await client.post("/v1/explain?partner=ecpat-se", content=submission("A"))
+    assert before.json()["rulebook"]["digest"] == shipped().book.digest
+    assert after.json()["rulebook"]["digest"] == submitted.json()["rulebook"]["digest"] == DIGEST
+
+    assert "vidare_rulebook_refused 0.0" in (await client.get("/metrics")).text
+    books.apply([published(topics.ACTIVE, activation("sha256:nowhere"), 9)])
+    ready = await client.get("/ready")
+    assert (ready.status_code, ready.json()["rulebook"]["digest"]) == (200, DIGEST)
+    assert "no rulebook with this digest" in ready.json()["warnings"][0]
+    assert "vidare_rulebook_refused 1.0" in (await client.get("/metrics")).text

@@ -223,10 +223,12 @@ def test_p0_is_no_sighting_before_an_acknowledgement_and_a_flood_is_one_after(ro
     room.answer(first["police-se"], "acknowledged")
     third = room.locate(a_tip("NL", reference="D-3", **facts(), **URGENT))
     other = room.locate(a_tip("NL", reference="D-4", partner="ncmec", **facts(), **URGENT))
+    more = room.locate(a_tip("NL", reference="D-5", partner="ncmec", **facts(), **URGENT))
 
     assert actions(second)["police-se"] == "new"
     assert actions(third).get("police-se") in (None, "sightings")
     assert actions(other)["police-se"] == "new"
+    assert actions(more).get("police-se") in (None, "sightings")
 
 
 def test_e07_and_e66_a_correction_updates_withdraws_and_adds(room: Room) -> None:

@@ -42,7 +42,7 @@ def some_processed(
         ended_ns=BEGAN + 40_000,
         attributes={telemetry.COUNTRIES: ["NL", "SE"]},
         tip=TIP,
-        sent=[Sent("tips-located", out, "tip-located/1", TraceContext(TRACE, send_span(out)), partition=3, offset=7)],
+        sent=[Sent("tips-located", str(out).encode(), TraceContext(TRACE, send_span(out)), partition=3, offset=7)],
         began_ns=BEGAN + 50_000,
         committed_ns=BEGAN + 9_000_000,
     )
@@ -125,7 +125,7 @@ def test_prepared_messages_are_renewed_without_a_trace() -> None:
 def test_an_agency_is_linked_not_told_our_trace() -> None:
     """The send span stays in our trace and links to the fresh context that the document carries."""
     out = uuid5(NAMESPACE, "document")
-    sent = Sent("referrals-agency-hotline-nl", out, "referral/1", fresh_context(out), fresh=True)
+    sent = Sent("referrals-agency-hotline-nl", str(out).encode(), fresh_context(out), fresh=True)
 
     span = spans_made(some_processed(hop="notifier", topic="referrals-routed", sent=[sent]))[
         "send referrals-agency-{agency}"
@@ -263,7 +263,7 @@ def test_an_odd_record_costs_its_own_spans_only() -> None:
     recorder.committed(
         [
             some_processed(),
-            some_processed(1, sent=[Sent("no-such-topic", UUID(int=1), "x", fresh_context(UUID(int=1)))]),
+            some_processed(1, sent=[Sent("no-such-topic", str(UUID(int=1)).encode(), fresh_context(UUID(int=1)))]),
         ]
     )
     recorder.close()

@@ -79,7 +79,7 @@ def test_each_field_shows_its_codes(facts: dict[str, Any], expected: tuple[str, 
         ([], "TH", ("U1", "C4")),
     ],
 )
-def test_an_offender_abroad_with_contact_is_u2(
+def test_e51_an_offender_abroad_with_contact_is_u2(
     people: list[PersonFacts], place: str | None, expected: tuple[str, ...]
 ) -> None:
     """E51: only a suspect known to be outside the country of nationality, in contact with a child, adds U2."""

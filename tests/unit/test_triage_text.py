@@ -30,7 +30,7 @@ from services.triage import language_unknown, text_signals
         (None, ()),
     ],
 )
-def test_phrases_raise(text: str | None, codes: tuple[str, ...]) -> None:
+def test_e04_phrases_raise(text: str | None, codes: tuple[str, ...]) -> None:
     """E04: Swedish and English phrases are found in any case and spacing, as whole words only."""
     assert text_signals(text) == codes
 

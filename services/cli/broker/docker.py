@@ -49,6 +49,8 @@ class DockerBroker:
         self.home = home.resolve()
         self.name = "vidare-" + hashlib.sha256(str(self.home).encode()).hexdigest()[:12]
         self._say = say
+        self.launched = False
+        """True when this very object started the container, so that nobody else answers for it."""
 
     @property
     def running(self) -> bool:
@@ -77,6 +79,7 @@ class DockerBroker:
             except BaseException:
                 self._remove()
                 raise
+            self.launched = True
             return ports.bootstrap
 
     def stop(self) -> None:

@@ -120,7 +120,9 @@ def _given(choice: Choice, kafka: str) -> Broker:
 def _started(choice: Choice, settings: Settings, say: Say) -> Broker:
     try:
         broker = _broker(choice.how, settings, say)
-        return Broker(broker.start(), choice.how, owned=True, why=choice.why, end=broker.stop)
+        bootstrap = broker.start()
+        # Another process may have started it between our look and our turn at the lock: then it is that one's to end.
+        return Broker(bootstrap, choice.how, owned=broker.launched, why=choice.why, end=broker.stop)
     except Unavailable as error:  # Docker promised and did not keep it: the next way
         failed = f"{error.what} did not serve"
     second = choose(None, None, dataclasses.replace(probes(say), docker=lambda: failed))

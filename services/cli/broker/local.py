@@ -73,6 +73,11 @@ class LocalBroker:
         return state.pid
 
     @property
+    def launched(self) -> bool:
+        """True when this very object started the process, so that nobody else answers for it."""
+        return self._child is not None
+
+    @property
     def running(self) -> bool:
         """True while its process lives."""
         return self.pid is not None

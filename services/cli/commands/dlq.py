@@ -3,14 +3,16 @@
 
 A replay writes the original bytes back to where they came from, with the
 custody entry that says who did it, in one transaction with the position up to
-which this topic was replayed: doing it twice replays nothing twice.
+which this topic was replayed: doing it twice replays nothing twice, nor do two
+people who do it at once.
 """
 
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 import orjson
@@ -19,19 +21,26 @@ from contracts import headers as h
 from contracts import topics
 from services.chassis.broker_port import Broker, Out, Spot
 from services.chassis.codec import Envelope, rfc3339_ms
-from services.chassis.errors import Misconfigured
+from services.chassis.errors import Fenced, Misconfigured
 from services.chassis.hop import Record, record_id
 from services.chassis.tracecontext import fresh_context
-from services.chassis.writing import digest_of
 from services.cli import output
 from services.cli.context import load_settings, with_broker
-from services.cli.kafka_io import all_records, connected, now_ms, write
+from services.cli.kafka_io import all_records, connected, now_ms, only_writer
 from services.cli.wronguse import WrongUse
 
 GROUP = "vidare-dlq"
 """Its committed offset in a dead-letter topic is how far that was replayed."""
 SERVICE = "cli"
 BATCH = 100
+NO = 1
+
+
+class Sent(NamedTuple):
+    """How many went back, and whether somebody else took over."""
+
+    letters: int
+    overtaken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,11 @@ def letter_of(record: Record) -> Letter:
 def dead_letter_topics(partitions: int) -> list[str]:
     """Every dead-letter topic of the contract."""
     return [topic.name for topic in topics.mesh_topics(partitions) if topic.name.endswith(topics.DLQ)]
+
+
+def digest_of(value: bytes) -> str:
+    """``sha-256:`` and hex of *value*."""
+    return f"sha-256:{sha256(value).hexdigest()}"
 
 
 def as_dead_letter_topic(name: str) -> str:
@@ -180,22 +194,39 @@ def show(topic: str, *, content: bool = False, json: bool = False) -> int:
 
 
 def replay(topic: str, *, by: str, limit: int | None = None, json: bool = False) -> int:
-    """Send the dead letters of a topic that wait back to where they came from, oldest first."""
+    """Send the dead letters of a topic that wait back to where they came from, oldest first; 1 if overtaken."""
     settings, name = with_broker(load_settings()), as_dead_letter_topic(topic)
 
-    async def send() -> int:
+    async def send() -> Sent:
         async with connected(settings.kafka or "") as broker:
+            return await send_back(broker, name, by, limit)
+
+    sent = asyncio.run(send())
+    if json:
+        output.as_json({"topic": name, "replayed": sent.letters} | ({"overtaken": True} if sent.overtaken else {}))
+    else:
+        output.line(f"replayed {sent.letters} dead letters of {name}")
+    if sent.overtaken:
+        output.note("somebody else began to replay them; the rest is theirs: look with `vidare dlq list`")
+    return NO if sent.overtaken else 0
+
+
+async def send_back(broker: Broker, name: str, by: str, limit: int | None = None) -> Sent:
+    """
+    Replay what waits in *name*, once, however many do so at the same time.
+
+    One writer per topic: who begins later fences the one before, whose next
+    transaction fails, and then reads how far that one came.
+    """
+    count = 0
+    try:
+        async with only_writer(broker, f"dlq-replay-{name}") as writer:
             found = (await waiting(broker, name))[:limit]
             for start in range(0, len(found), BATCH):
                 some = found[start : start + BATCH]
                 outs = [out for record in some for out in replayed(record, by, datetime.now(UTC))]
-                done = {Spot(name, 0): some[-1].offset + 1}
-                await write(broker, outs, writer="dlq-replay", offsets=done, group=GROUP)
-            return len(found)
-
-    count = asyncio.run(send())
-    if json:
-        output.as_json({"topic": name, "replayed": count})
-    else:
-        output.line(f"replayed {count} dead letters of {name}")
-    return 0
+                await writer.commit(outs, {Spot(name, 0): some[-1].offset + 1}, GROUP)
+                count += len(some)
+    except Fenced:
+        return Sent(count, overtaken=True)
+    return Sent(count)

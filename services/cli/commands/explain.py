@@ -1,11 +1,24 @@
 """``vidare explain``: where submissions would go and why, offline; each line stands alone."""
 
-from collections.abc import Sequence
-from typing import Any
+from __future__ import annotations
 
-from services.chassis.settings import Settings
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from contracts.topics import RULEBOOKS
+from services.chassis.errors import Misconfigured
 from services.cli import output
 from services.cli.commands.submit import partner_named, read_files
+from services.cli.context import with_broker
+from services.cli.kafka_io import all_records, connected
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from services.chassis.hop import Record
+    from services.chassis.settings import Settings
+    from services.router.decision import World
 
 
 def run(  # noqa: PLR0913 - one for each option of the command
@@ -16,24 +29,32 @@ def run(  # noqa: PLR0913 - one for each option of the command
     json: bool = False,
     why_not: bool = False,
     expect: str | None = None,
+    active: bool = False,
 ) -> int:
     """
     Explain every submission of *files*; 1 if destinations differ from *expect* (ids with commas between them).
 
+    With *active* by the rulebook that is in force on the broker, and the answer names it.
+
     Raises:
         WrongUse: A file cannot be read, or *partner* is nobody.
+        Misconfigured: *active*, and no broker runs or the rulebook in force cannot be used.
     """
     from services.cli.explaining import Explainer  # noqa: PLC0415 - keeps `vidare --help` quick
+    from services.router.explain import named  # noqa: PLC0415
 
     sender = partner_named(settings, partner)
     given = read_files(files)
     explainer = Explainer.of(settings)
+    if active:
+        explainer = replace(explainer, world=in_force(settings, explainer.world))
+        output.note(f"by {explainer.world.book.id} {explainer.world.book.digest}")
     wanted = None if expect is None else sorted(name.strip() for name in expect.split(",") if name.strip())
     differ = False
     for one in given:
         told = explainer.explain(one.data, sender.id, rules=why_not)
         if json:
-            output.as_json(told, pretty=False)
+            output.as_json({**told, "rulebook": named(explainer.world.book)} if active else told, pretty=False)
         else:
             _in_words(told, why_not=why_not)
         if wanted is not None and _ids(told) != wanted:
@@ -42,6 +63,28 @@ def run(  # noqa: PLR0913 - one for each option of the command
                 f"{one.where}: expected {', '.join(wanted) or 'nobody'}; decided {', '.join(_ids(told)) or 'nobody'}"
             )
     return 1 if differ else 0
+
+
+def in_force(settings: Settings, world: World) -> World:
+    """
+    *world* with the rulebook that is in force on the broker; the file's where none was ever activated.
+
+    Raises:
+        Misconfigured: No broker runs, or the rulebook in force cannot be used.
+    """
+    from services.router.books import Books  # noqa: PLC0415
+
+    bootstrap = with_broker(settings).kafka or ""
+
+    async def read() -> list[Record]:
+        async with connected(bootstrap) as broker:
+            return [record async for record in all_records(broker, RULEBOOKS)]
+
+    books = Books(world)
+    books.apply(asyncio.run(read()))
+    if books.wrong is not None:
+        raise Misconfigured(f"the rulebook on the broker cannot be used, no router uses it: {books.wrong}")
+    return books.current.world
 
 
 def _ids(told: dict[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from services.cli import output
 from services.geolocate import supply
 from services.geolocate.geodata import Geodata
 from services.geolocate.install import check, install, keep_newest, point
+from services.geolocate.listed import list_rows
 from services.geolocate.lookup import locate_text
 
 _SHOWN = 160
@@ -21,9 +22,11 @@ _NO = 1
 def status(settings: Settings, *, json: bool = False) -> int:
     """Print every database with its age; 1 while one is broken or none says countries."""
     geodata = Geodata.of(settings)
-    rows = geodata.status(datetime.now(UTC).date())
+    today = datetime.now(UTC).date()
+    rows, lists = geodata.status(today), list_rows(geodata, today)
     if json:
-        output.as_json({"folder": str(settings.geodata_folder), "ready": geodata.ready, "sources": rows})
+        answer = {"folder": str(settings.geodata_folder), "ready": geodata.ready, "sources": rows, "lists": lists}
+        output.as_json(answer)
     else:
         output.line(f"folder: {settings.geodata_folder}")
         heads = ("source", "says", "built", "days", "state", "from")
@@ -31,6 +34,10 @@ def status(settings: Settings, *, json: bool = False) -> int:
         output.table(
             heads,
             [(r["source"], r["says"], r["built"] or "-", r["age_days"], r["state"], r["from"][:_SHOWN]) for r in whole],
+        )
+        output.table(
+            ("list", "kind", "date", "days", "from"),
+            [(r["list"], r["kind"], r["date"] or "-", r["age_days"], (r["from"] or "-")[:_SHOWN]) for r in lists],
         )
         for row in rows:
             if "problem" in row:
@@ -55,7 +62,8 @@ def update(settings: Settings, *, folder: Path | None = None, maxmind: str | Non
         if folder is not None:
             supply.from_folder(staged, folder, say)
         elif maxmind is not None:
-            supply.from_maxmind(staged, work, resolve_secret(maxmind), say)
+            source = supply.MaxMind(resolve_secret(maxmind), settings.maxmind_url)
+            supply.from_maxmind(staged, work, source, say)
         else:
             supply.from_npm(staged, work, say)
             _debian(staged, say)

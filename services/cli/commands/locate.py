@@ -9,7 +9,7 @@ from services.chassis.settings import Settings
 from services.cli import output
 from services.geolocate.geodata import Geodata
 from services.geolocate.lookup import locate_text
-from services.geolocate.resolver import BackgroundResolver
+from services.geolocate.names import resolver_of
 
 CREDIT = "IP Geolocation by DB-IP (https://db-ip.com); other sources: services/geolocate/data/NOTICE.md"
 _TRIES = 150
@@ -41,9 +41,9 @@ def run(settings: Settings, text: str, *, json: bool = False) -> int:
 
 
 def _located(settings: Settings, geodata: Geodata, text: str, today: date) -> dict[str, Any]:
-    if settings.dns == "off":
+    resolver = resolver_of(settings)
+    if resolver is None:
         return locate_text(geodata, text, today=today)
-    resolver = BackgroundResolver(time.monotonic, test=settings.test_networks == "on")
     for _ in range(_TRIES):
         try:
             return locate_text(geodata, text, today=today, resolver=resolver)
