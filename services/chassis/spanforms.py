@@ -3,9 +3,9 @@ Prepared span messages: what never changes about a kind of span is serialised on
 
 The fields of a message may stand in any order, and repeated ones may be
 concatenated (Protocol Buffers encoding, "Last One Wins"), so a span is put
-together from its prepared part and a few bytes of known length: 0.7 us, where
-filling in and serialising a message of ``opentelemetry-proto`` costs 2 us and
-the SDK's span objects cost 60. A test reads every form back with
+together from its prepared part and a few bytes of known length: 8 us for the
+three spans of a record, where filling in and serialising messages of
+``opentelemetry-proto`` took 13. A test reads every form back with
 ``opentelemetry-proto`` and compares it with a message that it built itself.
 """
 

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from contracts.headers import VIDARE_VIA
 from contracts.telemetry import Metric
 from contracts.vocabulary import DeadReason
 from services.chassis.hop import Input, Record
@@ -66,11 +67,11 @@ class Processed(msgspec.Struct, gc=False):
         if not self.text:
             self.text = str(self.given.event_id).encode()
 
-    def lighten(self, *, headers: bool = False) -> None:
-        """Let go of the record's body, and of its *headers* unless they are kept: spans may wait long."""
+    def lighten(self, *, inbox: bool = False) -> None:
+        """Let go of the record's body and headers, for spans may wait long; of an *inbox*, metrics count the way in."""
         given, record = self.given, self.given.record
         if record is not None:
-            kept = record.headers if headers else ()
+            kept = [header for header in record.headers if header[0] == VIDARE_VIA] if inbox else ()
             place = Record(record.topic, record.partition, record.offset, None, None, kept, record.timestamp_ms)
             self.given = Input(given.event_id, given.now, place)
 

@@ -5,7 +5,7 @@ Thousands of tips share what the sources say of their addresses, so that part is
 encoded once (`_shared`) and set into each event; target, name and time differ.
 The event's JSON is what pydantic makes of `contracts.events.Jurisdiction`
 without defaults, byte for byte (a test compares them); joined from bytes it
-takes half of the time of an encoder's dictionaries.
+takes a fifth less time than an encoder's dictionaries.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,7 +56,8 @@ def _shared(found: Found) -> _Shared:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _evidence(evidence: tuple[Evidence, ...]) -> bytes:
-    return orjson.dumps([item.model_dump(exclude_defaults=True) for item in evidence])
+    # A copy: what orjson returns holds four kilobytes, however short it is (3.13), and this is kept.
+    return bytes(memoryview(orjson.dumps([item.model_dump(exclude_defaults=True) for item in evidence])))
 
 
 def _field(name: str, value: object) -> bytes:

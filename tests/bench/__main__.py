@@ -8,49 +8,14 @@ tables with the machine named.
 """
 
 import argparse
-import os
-import platform
-import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from services.cli.broker import LocalBroker
 from tests.bench.install import available
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def machine() -> str:
-    """What this was measured on."""
-    model = next(
-        (
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
-    )
-    memory = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
-    size = int(memory.split()[1]) // 1024 // 1024
-    return f"{os.cpu_count()} cores of {model}, {size} GiB, Python {platform.python_version()}"
-
-
-@contextmanager
-def sink() -> Iterator[str]:
-    """An OTLP receiver in a process of its own; yields its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", "tests.bench.sink", str(port)], cwd=ROOT)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
+from tests.bench.surroundings import ROOT, machine, receiver
 
 
 def measure(module: str, *arguments: str) -> None:
@@ -66,7 +31,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     peers = available()
     print(f"Measured on {machine()}.", flush=True)
-    with tempfile.TemporaryDirectory(prefix="vidare-bench-") as home, sink() as collector:
+    with tempfile.TemporaryDirectory(prefix="vidare-bench-") as home, receiver() as collector:
         broker = LocalBroker(Path(home))
         broker.start()
         try:

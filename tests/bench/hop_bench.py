@@ -18,18 +18,22 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from tests.bench.surroundings import machine, receiver
 from tests.bench.tips import received_bytes
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 CACHE = Path(os.environ.get("VIDARE_CACHE", Path.home() / ".cache" / "vidare")) / "bench"
 PARTITIONS = 4
+SLOW_RECORDS = 8_000
+"""For a system that does a thousand a second."""
 MMDB = ROOT / "services" / "geolocate" / "data" / "ipfire.mmdb"
 
 
@@ -138,12 +142,13 @@ class Bench:
         self.kafka, self.count, self.sink = kafka, count, sink
         self.records = received_bytes(count)
 
-    def peer(self, command: Callable[[str, str], list[str]]) -> Figures:
-        """Run a peer on topics of its own."""
+    def peer(self, command: Callable[[str, str], list[str]], most: int | None = None) -> Figures:
+        """Run a peer on topics of its own; a slow one with the first *most* records."""
+        records = self.records[:most]
         run = uuid.uuid4().hex[:8]
         source, target = f"bench-in-{run}", f"bench-out-{run}"
         make_topics(self.kafka, [source, target])
-        fill(self.kafka, source, self.records)
+        fill(self.kafka, source, records)
         env = os.environ | {
             "IN": source,
             "OUT": target,
@@ -152,7 +157,7 @@ class Bench:
             "PARTITIONS": str(PARTITIONS),
             "FASTSTREAM_CLI_COLORFUL_LOGS": "0",
         }
-        return measure(self.kafka, command(source, target), env, target, self.count)
+        return measure(self.kafka, command(source, target), env, target, len(records))
 
     def ours(self, *, spans: bool) -> Figures:
         """Run the geolocate hop itself, as `vidare up` starts it, on a mesh of its own topics."""
@@ -164,6 +169,7 @@ class Bench:
             "VIDARE_OTLP": self.sink,
             "VIDARE_SPANS": "on" if spans else "off",
         }
+        drop_mesh(self.kafka)  # records of an earlier run would be taken for this one's
         make_mesh(env)
         fill(self.kafka, "tips-received", self.records)
         try:
@@ -181,7 +187,11 @@ class Bench:
             "ours-spans-off": lambda: self.ours(spans=False),
             "bare": lambda: self.peer(lambda _s, _t: [python, str(HERE / "peers" / "bare.py")]),
             "faststream": lambda: self.peer(
-                lambda _s, _t: [str(CACHE / "faststream" / "bin" / "python"), str(HERE / "peers" / "faststream_hop.py")]
+                lambda _s, _t: [
+                    str(CACHE / "faststream" / "bin" / "python"),
+                    str(HERE / "peers" / "faststream_hop.py"),
+                ],
+                most=SLOW_RECORDS,
             ),
             "bento": lambda: self.peer(
                 lambda _s, _t: [str(CACHE / "bento"), "-c", str(HERE / "peers" / "bento" / "hop.yaml")]
@@ -210,14 +220,15 @@ def make_mesh(env: dict[str, str]) -> None:
         check=True,
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
 
 
 def drop_mesh(kafka: str) -> None:
-    """Delete the topics of the mesh, so that the next run starts from nothing."""
+    """Delete the topics of the mesh, so that a run starts from nothing."""
     admin = AdminClient({"bootstrap.servers": kafka})
     names = [name for name in admin.list_topics().topics if not name.startswith(("__", "bench-"))]
-    for future in admin.delete_topics(names).values():
+    for future in admin.delete_topics(names).values() if names else ():
         future.result()
     for group in ("geolocate",):
         admin.delete_consumer_groups([group])[group].exception()
@@ -226,12 +237,12 @@ def drop_mesh(kafka: str) -> None:
 
 
 def main() -> None:
-    """Measure the named systems in turn, round by round, and print medians and ratios to the bare loop."""
+    """Measure, and print medians and ratios to the bare loop."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=40_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--kafka", default=os.environ.get("VIDARE_KAFKA"))
-    parser.add_argument("--sink", default="http://127.0.0.1:4999")
+    parser.add_argument("--sink", help="OTLP receiver; without it one is started")
     parser.add_argument("--json", action="store_true")
     parser.add_argument(
         "--delete-topics", action="store_true", help="the broker is mine: every topic of the mesh on it may be deleted"
@@ -240,10 +251,18 @@ def main() -> None:
     given = parser.parse_args()
     if not given.delete_topics:
         parser.error("each run begins with fresh topics: give a broker of your own and say --delete-topics")
-    bench = Bench(given.kafka, given.records, given.sink)
-    found: dict[str, list[Figures]] = {name: [] for name in given.systems}
-    for number in range(given.rounds):
-        for name in given.systems:
+    where = machine()
+    with nullcontext(given.sink) if given.sink else receiver() as sink:
+        found = measured(Bench(given.kafka, given.records, sink), given.systems, given.rounds)
+    print(report(found, as_json=given.json))
+    print(f"\nMeasured on {where}; medians of {given.rounds}, {given.records:,} records.", file=sys.stderr)
+
+
+def measured(bench: Bench, systems: list[str], rounds: int) -> dict[str, list[Figures]]:
+    """Measure the named systems in turn, round by round."""
+    found: dict[str, list[Figures]] = {name: [] for name in systems}
+    for number in range(rounds):
+        for name in systems:
             figures = bench.run(name)
             found[name].append(figures)
             print(
@@ -252,7 +271,7 @@ def main() -> None:
                 file=sys.stderr,
                 flush=True,
             )
-    print(report(found, as_json=given.json))
+    return found
 
 
 def report(found: dict[str, list[Figures]], *, as_json: bool) -> str:

@@ -1,9 +1,11 @@
 """
 What deciding costs: ``python -m tests.bench.router_bench``. Prints microseconds of CPU; compare ratios, not runs.
 
-    route             triage, facts, every rule of the shipped book, the explanation kept
+    route             triage, facts, every rule of the shipped book, the explanation kept; sorts of tips that recur
+    route, new sort   the same of a tip of a sort that was never decided before
     explained         the same as JSON, with every rule, as the door answers
     hop               from the bytes of a located tip to everything that is written for it
+    hop, new sort     the same of a tip of a sort that was never decided before
     heard again       one recorded decision by one more rulebook, as a backtest does
 """
 
@@ -11,6 +13,7 @@ import gc
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 from uuid import uuid5
 
@@ -18,12 +21,11 @@ from contracts import topics
 from contracts.events import DecisionRecorded, TipLocated
 from contracts.vocabulary import AssessmentStatus, Kind
 from services.chassis.hop import Input, Record
-from services.chassis.state import Overlay
-from services.router.decision import route
+from services.chassis.state import MemoryStore, Overlay
+from services.router.decision import World, route
 from services.router.explain import explained
 from services.router.hop import RouterHop
 from services.router.rehear import ask, facts_from
-from tests.support.intake import DictView
 from tests.support.router_world import Room, rulebook, shipped
 from tests.support.tips import NOW, ROOM, URGENT, a_tip, edge, of_person, suspect, unsure, victim
 
@@ -62,10 +64,28 @@ def tips() -> list[TipLocated]:
     ]
 
 
+class Forgetful:
+    """A world that remembers no decision."""
+
+    def __init__(self, world: World) -> None:
+        self.world = replace(world)
+        self._clear = self.world.decided.cache_clear  # type: ignore[attr-defined] # it is an lru_cache
+
+    def forget(self) -> World:
+        """The world, with nothing remembered."""
+        self._clear()
+        return self.world
+
+    def before(self, given: Input) -> Input:
+        """*given*, with nothing remembered."""
+        self._clear()
+        return given
+
+
 def main() -> int:
     """Measure and print."""
     world, over = shipped(), tips()
-    hop, view = RouterHop(world, 1), DictView()
+    hop, view = RouterHop(world, 1), MemoryStore()
     inputs = [
         Input(
             one.received.tip_id,
@@ -77,17 +97,21 @@ def main() -> int:
     recorded = [DecisionRecorded.model_validate(body) for body in _recorded(over[:14])]
     gc.collect()
     gc.freeze()
+    anew = Forgetful(world)
+    forgetful = RouterHop(anew.world, 1)
     rows = [
         ("route", cost_us(lambda one: route(one, world, now=NOW), over)),
+        ("route, new sort", cost_us(lambda one: route(one, anew.forget(), now=NOW), over)),
         ("explained", cost_us(lambda one: explained(one, route(one, world, now=NOW), rules=True), over)),
-        ("hop", cost_us(lambda given: hop.decide(given, Overlay(view)), inputs)),  # type: ignore[arg-type]
+        ("hop", cost_us(lambda given: hop.decide(given, Overlay(view)), inputs)),
+        ("hop, new sort", cost_us(lambda given: forgetful.decide(anew.before(given), Overlay(view)), inputs)),
         (
             "heard again",
             cost_us(lambda one: ask(facts_from(one.facts, world.atlas), rulebook(), world.atlas), recorded * 100),
         ),
     ]
     for name, cost in rows:
-        sys.stdout.write(f"{name:<12} {cost:7.1f} us\n")
+        sys.stdout.write(f"{name:<16} {cost:7.1f} us\n")
     return 0
 
 

@@ -100,7 +100,7 @@ def test_what_is_passed_over_must_be_json_all_the_same(rest: bytes) -> None:
 
 
 def test_an_event_as_intake_writes_it_is_read_without_the_patient_reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fast reader is the one in use; the other would give the same at three times the cost."""
+    """The fast reader is the one in use; the other would give the same at twice the cost."""
     monkeypatch.setattr("services.geolocate.reading._VALIDATE", None)
     _, body = received_bytes(1)[0]
 

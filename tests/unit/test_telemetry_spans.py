@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from contracts import telemetry
@@ -14,6 +17,7 @@ from contracts.vocabulary import DeadReason
 from services.chassis.export import Exporter
 from services.chassis.hop import NAMESPACE, Input, Record, Timer
 from services.chassis.metrics import Metrics
+from services.chassis.spanforms import Form, any_value, event_bytes, link_bytes, offset_bytes, tip_bytes
 from services.chassis.spanmaker import Attempt, SpanMaker
 from services.chassis.spans import SpanRecorder
 from services.chassis.telemetry_port import Processed, Sent
@@ -113,13 +117,38 @@ def test_values_do_not_stay_from_the_record_before() -> None:
     assert not Span.FromString(again[1]).links
 
 
-def test_prepared_messages_are_renewed_without_a_trace() -> None:
-    """The fill after a message was made anew is the same as the one before."""
-    maker, done = SpanMaker("geolocate", pytest.fail), some_processed()
+@given(
+    trace=st.binary(min_size=16, max_size=16),
+    parent=st.binary(min_size=8, max_size=8) | st.just(b""),
+    times=st.tuples(st.integers(0, 2**63), st.integers(0, 2**63)),
+    offset=st.integers(-1, 2**62),
+    tip=st.sampled_from([TIP, "short", "å" * 18, "x" * 300]),
+)
+def test_a_span_put_together_from_bytes_is_what_the_library_would_write(
+    *, trace: bytes, parent: bytes, times: tuple[int, int], offset: int, tip: str
+) -> None:
+    """Ids, times, links and attributes of any size are read back as what OpenTelemetry's own classes hold."""
+    context, link = TraceContext(trace, b"spanspan"), TraceContext(trace[::-1], b"linklink")
+    form = Form("process tips-received", {telemetry.HOP: "notifier"})
+    made = form.fill(context, parent, *times) + event_bytes(TIP.encode()) + tip_bytes(tip) + offset_bytes(offset)
 
-    made = {tuple(maker.record_spans(done)) for _ in range(4_200)}
-
-    assert len(made) == 1
+    said: dict[str, str | int] = {
+        telemetry.HOP: "notifier",
+        telemetry.MESSAGE_ID: TIP,
+        telemetry.CONVERSATION: tip,
+        telemetry.OFFSET: offset,
+    }
+    assert Span.FromString(made + link_bytes(link)) == Span(
+        trace_id=trace,
+        span_id=b"spanspan",
+        parent_span_id=parent,
+        name="process tips-received",
+        kind=Span.SPAN_KIND_CONSUMER,
+        start_time_unix_nano=times[0],
+        end_time_unix_nano=times[1],
+        attributes=[KeyValue(key=key, value=any_value(value)) for key, value in said.items()],
+        links=[Span.Link(trace_id=link.trace_id, span_id=link.span_id)],
+    )
 
 
 def test_an_agency_is_linked_not_told_our_trace() -> None:
