@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Every check, in the order of what it costs; `make test` and CI run exactly this. `deploy/test.sh unit` runs one step.
+# Chaos mostly waits, so it goes on beside the other levels of tests; what it said is shown when they are through.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
@@ -41,10 +42,24 @@ run() {
 
 failed=()
 count=0
+beside=
 for step in "${steps[@]}"; do
+  if [ "$step" = unit ] && [[ " ${steps[*]} " == *" chaos "* ]]; then
+    said=$(mktemp)
+    set -m  # a process group of its own, so that whoever stops this stops it too, with its broker
+    (began=$SECONDS; run chaos; code=$?; printf '      chaos: %d s\n' $((SECONDS - began)); exit $code) >"$said" 2>&1 &
+    beside=$!
+    set +m
+    trap 'kill -INT -- "-$beside" 2>/dev/null && wait "$beside"; rm -f "$said"' EXIT
+  fi
   count=$((count + 1))
-  began=$SECONDS
   printf '\n[%d/%d] %s\n' "$count" "${#steps[@]}" "$step"
+  if [ "$step" = chaos ] && [ -n "$beside" ]; then
+    wait "$beside" || failed+=(chaos)
+    cat "$said"
+    continue
+  fi
+  began=$SECONDS
   run "$step" || failed+=("$step")
   printf '      %s: %d s\n' "$step" $((SECONDS - began))
 done

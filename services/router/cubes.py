@@ -69,7 +69,7 @@ def _widened(case: Cube, table: _Table) -> Iterator[Cube]:
     while level:
         wider: set[Cube] = set()
         for cube in level:
-            more = [part for part in combinations(cube, len(cube) - 1) if cube and table.fits(part)]
+            more = [part for part in combinations(cube, len(cube) - 1) if table.fits(part)] if cube else []
             if not more:
                 yield cube
             wider.update(part for part in more if part not in seen)

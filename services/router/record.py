@@ -1,7 +1,7 @@
 """``decision/1``: what is kept of a decision, and the same bytes once more from what was kept."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -11,11 +11,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.events import DecisionRecorded
 from services.router.decision import Decision, World, unplaced
-from services.router.facts import NEW
+from services.router.facts import NEW, History
 from services.router.gist import Gist
 from services.router.telling import facts_told, later_told, suppressed_told, truth_told, why_not_told
 
 _GIST: TypeAdapter[Gist] = TypeAdapter(Gist)
+_OF_HISTORY = tuple(one.name for one in fields(History))
 
 
 class Heading(NamedTuple):
@@ -61,7 +62,7 @@ def recorded(heading: Heading, one: Decision, world: World, sightings: Iterable[
             "actionability": one.triage.actionability,
             "px": one.px,
             "sighting_of": list(sightings),
-            "gist": _once(one, "gist", lambda decision: _plain(decision.gist)),
+            "gist": _once(one, "gist", _gist_told),
             "world": world.digest,
         }
     )
@@ -103,19 +104,28 @@ def _once(one: Decision, name: str, tell: Callable[[Decision], object]) -> orjso
     """What *tell* says of a decision; said once for all tips that are decided like this one."""
     found = one.told.get(name)
     if found is None:
-        found = one.told[name] = orjson.Fragment(orjson.dumps(tell(one)))
+        # A copy: what orjson returns holds four kilobytes, however short it is (3.13), and this is kept.
+        found = one.told[name] = orjson.Fragment(bytes(memoryview(orjson.dumps(tell(one)))))
     return found
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a gist holds
-    """*value* as JSON knows it; of a history only what happened."""
-    if isinstance(value, frozenset):
-        return sorted(value)
-    if is_dataclass(value):
-        named = {one.name: getattr(value, one.name) for one in fields(value)}
-        untold = {one.name: getattr(NEW, one.name) for one in fields(NEW)} if isinstance(value, type(NEW)) else {}
-        return {name: _plain(held) for name, held in named.items() if name not in untold or held != untold[name]}
-    if isinstance(value, tuple):
-        names = getattr(value, "_fields", None)
-        return dict(zip(names, map(_plain, value), strict=True)) if names else [_plain(one) for one in value]
-    return value
+def _gist_told(one: Decision) -> dict[str, Any]:
+    """All that the decision read, as JSON knows it; of a history only what happened."""
+    gist = one.gist
+    if gist is None:
+        return {}
+    history, named = gist.history, ("hosts", "persons", "people")
+    return gist._asdict() | {
+        "history": {} if history is NEW else _happened(history),
+        "signals": sorted(gist.signals),
+        **{name: [part._asdict() for part in getattr(gist, name)] for name in named},
+    }
+
+
+def _happened(history: History) -> dict[str, Any]:
+    told = {name: getattr(history, name) for name in _OF_HISTORY}
+    return {
+        name: sorted(value) if isinstance(value, frozenset) else value
+        for name, value in told.items()
+        if value != getattr(NEW, name)
+    }

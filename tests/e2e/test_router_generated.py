@@ -35,9 +35,7 @@ def test_a_million_tips_end_as_the_design_says() -> None:
     """The same in chunks, each with a seed and stores of its own; the memory of the second chunk is enough for all."""
     began, ends, held = time.monotonic(), Counter[str](), 0.0
     for chunk in range(MANY // TIPS):
-        line = run(TIPS, seed=1000 + chunk)
-        check(line, TIPS)
-        ends += line.ends
+        ends += _chunk(1000 + chunk)
         if chunk == 1:
             held = peak_mib()
         done = (chunk + 1) * TIPS
@@ -47,6 +45,13 @@ def test_a_million_tips_end_as_the_design_says() -> None:
         sys.stderr.flush()
     assert sum(ends.values()) >= MANY
     assert peak_mib() < held * 1.25
+
+
+def _chunk(seed: int) -> Counter[str]:
+    """How the tips of one chunk ended; nothing else of it is kept."""
+    line = run(TIPS, seed=seed)
+    check(line, TIPS)
+    return line.ends
 
 
 def peak_mib() -> float:

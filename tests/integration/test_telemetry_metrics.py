@@ -45,6 +45,7 @@ SHOWN: dict[str, set[Metric]] = {
     | {
         telemetry.TIP_AGE, telemetry.ATTEMPTS, telemetry.ATTEMPT_SECONDS, telemetry.RECEIPTS, telemetry.ESCALATIONS,
         telemetry.BACKLOG, telemetry.BACKLOG_AGE, telemetry.PARKED, telemetry.BREAKER_STATE,
+        telemetry.PAUSED, telemetry.FEED, telemetry.ACKNOWLEDGED,
     },
     "notifier-receipts": EVERY_HOP | {telemetry.RECEIPTS},
     "intake-door": EVERY_PROCESS | EVERY_DOOR | {telemetry.REFUSALS, telemetry.BAD_TRACE_HEADERS},

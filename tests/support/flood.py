@@ -217,7 +217,8 @@ class Place:
 
     def _keep(self, given: Input) -> Outcome:
         outcome = self.hop.decide(given, self.view)
-        self.view.put(outcome.puts)
+        # Copies: what orjson returns holds four kilobytes, however short it is.
+        self.view.put({key: value and bytes(memoryview(value)) for key, value in outcome.puts.items()})
         self.timers |= {timer.key: timer for timer in outcome.timers}
         for key in outcome.cancels:
             self.timers.pop(key, None)
