@@ -142,7 +142,7 @@ class Receipt(BaseModel):
     def _needs(self) -> "Receipt":
         needed = {ReceiptStatus.ACKNOWLEDGED: "reference", ReceiptStatus.NACK: "nack", ReceiptStatus.QUESTION: "text"}
         name = needed.get(self.status)
-        if name and getattr(self, name) is None:
+        if name and not (getattr(self, name) or "").strip():  # blanks are no case number, and no question
             raise ValueError(f"a receipt with status {self.status.value} needs {name}")
         if self.outcome is ReceiptOutcome.MOVED and self.moved_to is None:
             raise ValueError("outcome moved needs moved_to")

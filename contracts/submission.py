@@ -42,7 +42,8 @@ CountryText = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 CountryCode = Annotated[CountryText, AfterValidator(_known)]
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 ShortText = Annotated[str, StringConstraints(max_length=2_000)]
-LongText = Annotated[str, StringConstraints(max_length=200_000)]
+LongText = Annotated[str, StringConstraints(max_length=MAX_SUBMISSION_BYTES)]
+"""Bounded by the submission alone: whatever fits into it may be one text."""
 TimeText = Annotated[str, StringConstraints(max_length=64)]
 """A time as sent; intake reads RFC 3339 and keeps one without a zone, flagged ``tz_unknown``."""
 

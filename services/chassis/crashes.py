@@ -1,9 +1,12 @@
 """
-Which record was in work when the process ended, so that one bad record cannot end it for ever.
+Which records were in work when the process ended, so that one bad record cannot end it for ever.
 
 The file is written when a batch begins and when it is committed; a kill leaves
-it standing. Twice in a row at the same place: records are worked one by one.
-Three times: the record is dead-lettered alone.
+it standing. Each end among the records of the one before narrows the suspicion:
+after the first, they are worked a few at a time, after the second one by one;
+the record that was alone in work at the third is dead-lettered alone. An end
+elsewhere is a new suspicion: a worker that is killed now and then from outside
+condemns nobody.
 """
 
 import os
@@ -14,12 +17,16 @@ import orjson
 
 from services.chassis.broker_port import Spot
 
+FEW = 20
+"""Records of a batch after one end: small enough to narrow the search, large enough to be through in a second."""
+
 
 @dataclass(slots=True)
 class Suspect:
-    """A place at which the process ended, and how often in a row."""
+    """The offsets that were in work when the process ended, and how often in a row it ended among them."""
 
     first: int
+    last: int
     count: int
 
 
@@ -29,8 +36,9 @@ class CrashLog:
     def __init__(self, path: Path | None, *, limit: int, span: int) -> None:
         self._path = path
         self._limit = limit
-        self._span = span
-        self._open: dict[Spot, int] = {}
+        self._span = 2 * span
+        """Offsets that a batch may reach over: behind a record there may stand the marker of its transaction."""
+        self._open: dict[Spot, tuple[int, int]] = {}
         self._suspects: dict[Spot, Suspect] = {}
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,64 +48,58 @@ class CrashLog:
     def _load(self) -> None:
         try:
             said = orjson.loads(os.pread(self._file, 1 << 20, 0) or b"{}")
-            before = {Spot(t, p): Suspect(first, count) for t, p, first, count in said.get("suspects", [])}
-            left = [(Spot(t, p), first) for t, p, first in said.get("open", [])]
+            before = {Spot(t, p): Suspect(*rest) for t, p, *rest in said.get("suspects", [])}
+            left = [(Spot(t, p), first, last) for t, p, first, last in said.get("open", [])]
         except (ValueError, TypeError, AttributeError):
             before, left = {}, []
-        for spot, first in left:
-            before[spot] = self._again(before.get(spot), first)
+        for spot, first, last in left:
+            before[spot] = _again(before.get(spot), first, last)
         self._suspects = before
         if left:
             self._write(sync=True)
 
-    def _again(self, before: Suspect | None, first: int) -> Suspect:
-        """One by one, the place moves on with each record; it is still the same suspicion."""
-        if before is None:
-            return Suspect(first, 1)
-        same = first == before.first or (self._one_by_one(before) and before.first < first <= before.first + self._span)
-        return Suspect(first, before.count + 1 if same else 1)
-
-    def _one_by_one(self, suspect: Suspect) -> bool:
-        return suspect.count >= self._limit - 1
-
-    def alone(self, spot: Spot, offset: int) -> bool:
-        """True for a record that nothing else may be committed with."""
-        return bool(self._suspects) and (self.careful(spot, offset) or self.condemned(spot, offset))
-
-    def careful(self, spot: Spot, offset: int) -> bool:
-        """True while records of *spot* must be worked one by one."""
+    def most(self, spot: Spot, offset: int) -> int | None:
+        """How many records a batch with *offset* may have; None: as many as any."""
         suspect = self._suspects.get(spot)
-        return suspect is not None and self._one_by_one(suspect) and offset <= suspect.first + self._span
+        if suspect is None or offset > suspect.last:
+            return None
+        return 1 if suspect.count >= self._limit - 1 else FEW
 
     def condemned(self, spot: Spot, offset: int) -> bool:
-        """True for the record that ended the process too often: the first one from that place on."""
+        """True for the record that ended the process too often."""
         suspect = self._suspects.get(spot)
-        return suspect is not None and suspect.count >= self._limit and suspect.first <= offset
+        return suspect is not None and suspect.count >= self._limit and suspect.first <= offset <= suspect.last
 
     def spare(self, spot: Spot) -> None:
         """The condemned record is dealt with; those behind it start with a clean slate."""
         self._suspects.pop(spot, None)
 
-    def enter(self, spot: Spot, first: int) -> None:
-        """Work on *spot* begins at offset *first*."""
-        if self._path is not None and self._open.get(spot) != first:
-            self._open[spot] = first
-            self._write(sync=spot in self._suspects)
+    def enter(self, spot: Spot, first: int, offset: int) -> None:
+        """The record at *offset* is in work, in a batch of *spot* that began at *first*."""
+        if self._path is None:
+            return
+        open_ = self._open.get(spot)
+        if open_ is not None and open_[0] == first and offset <= open_[1]:
+            return
+        # Under suspicion the note is exact, whatever it costs; else one note covers the whole batch.
+        suspected = self.most(spot, offset) is not None
+        self._open[spot] = (first, offset if suspected else first + self._span)
+        self._write(sync=suspected)
 
     def done(self, next_: dict[Spot, int]) -> None:
         """Everything that was entered is committed, or was not to blame; *next_*: where work goes on."""
         self._open.clear()
         for spot, offset in next_.items():
             suspect = self._suspects.get(spot)
-            if suspect is not None and offset > suspect.first and not self.careful(spot, offset):
+            if suspect is not None and offset > suspect.last:
                 del self._suspects[spot]
         if self._path is not None:
             self._write(sync=False)
 
     def _write(self, *, sync: bool) -> None:
         document = {
-            "open": [[*spot, first] for spot, first in self._open.items()],
-            "suspects": [[*spot, s.first, s.count] for spot, s in self._suspects.items()],
+            "open": [[*spot, *range_] for spot, range_ in self._open.items()],
+            "suspects": [[*spot, s.first, s.last, s.count] for spot, s in self._suspects.items()],
         }
         body = orjson.dumps(document)
         os.ftruncate(self._file, os.pwrite(self._file, body, 0))
@@ -109,3 +111,9 @@ class CrashLog:
         if self._path is not None:
             os.close(self._file)
             self._path = None
+
+
+def _again(before: Suspect | None, first: int, last: int) -> Suspect:
+    """An end while the offsets *first* to *last* were in work: the same suspicion where they meet, narrowed."""
+    meets = before is not None and first <= before.last and before.first <= last
+    return Suspect(first, last, before.count + 1 if before is not None and meets else 1)

@@ -49,8 +49,8 @@ class Turns:
         self._inputs = inputs
         self._store = store
         self._small_last = False
-        self._alone = False
-        """The record of this slice must be committed alone."""
+        self._last = False
+        """The transaction ends with this slice: what follows is suspected, or comes alone."""
         self._pace = Pace(tuning.slice_ns)
         dead = runtime.file("crashes", f"{spec.id}.dead.json")
         limits = DeadLimits(dead, share=tuning.dead_share, window=tuning.dead_window, run=tuning.dead_run)
@@ -141,23 +141,24 @@ class Turns:
         self._pace.end(count)
         # At once, while the bytes are in the processor's cache; and a draft of a thousand records keeps none of them.
         self.producer.pack(draft.unpacked())
-        return self._alone
+        return self._last
 
     def _some(self, draft: Draft, hand: deque[Record]) -> list[Record]:
-        """As many records in hand as a slice has time for; one that ended the process before comes alone."""
-        self._alone = False
+        """As many records in hand as a slice has time for; few, or one alone, where the process ended before."""
+        self._last = False
         tuning, given = self._rt.tuning, list[Record]()
         room = tuning.batch_bytes - draft.bytes
         for record in islice(hand, min(self._pace.count, tuning.batch_records - draft.inputs)):
             spot = Spot(record.topic, record.partition)
-            alone = self.crashes.alone(spot, record.offset)
-            if room <= 0 or (alone and (given or draft.inputs)):
+            most = self.crashes.most(spot, record.offset)
+            if room <= 0 or (most is not None and len(given) + draft.inputs >= most):
+                self._last = most is not None
                 break
-            self.crashes.enter(spot, self.worked[spot])
+            self.crashes.enter(spot, self.worked[spot], record.offset)
             given.append(record)
             room -= len(record.value or b"")
-            if alone:
-                self._alone = True
+            if most == 1:
+                self._last = True
                 break
         return given
 

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the answer is no, 2 wrong use, 78 bad configuration.
 
 # ruff: noqa: PLC0415 - `vidare --help` must be quick: a command imports what it needs when it is called
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -186,6 +187,7 @@ def conformance(  # noqa: PLR0913 - one for each option of the command
 
 def main() -> None:
     """Run the command line; every error is one clear line, never a stack of calls."""
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what it complains of, we say ourselves
     try:
         app(prog_name="vidare")
     except Misconfigured as error:
@@ -201,6 +203,11 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(NO)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        told = f"{error.filename}: {error.strerror}; see that it can be used, or set VIDARE_HOME to another folder"
+        _say(told, EX_CONFIG)
 
 
 def _say(error: VidareError | str, code: int) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from services.cli.agencygroup import agencies_app
-from services.cli.options import Json, Topic, end
+from services.cli.options import Json, Topic, TopicOrAll, end
 
 broker_app = typer.Typer(no_args_is_help=True, help="The local broker (only where VIDARE_KAFKA names none).")
 topics_app = typer.Typer(no_args_is_help=True, help="The topics of the contract: create or compare them.")
@@ -85,11 +85,11 @@ def topics_check(*, json: Json = False) -> None:
 
 
 @dlq_app.command("list")
-def dlq_list(*, json: Json = False) -> None:
+def dlq_list(topic: TopicOrAll = None, *, json: Json = False) -> None:
     """Count the dead letters that wait, by topic and reason."""
     from services.cli.commands.dlq import list_
 
-    end(list_(json=json))
+    end(list_(topic, json=json))
 
 
 @dlq_app.command("show")
@@ -108,7 +108,9 @@ def dlq_show(
 @dlq_app.command("replay")
 def dlq_replay(
     topic: Topic,
-    by: Annotated[str, typer.Option(help="Who replays; stands in the custody log.")],
+    by: Annotated[
+        str | None, typer.Option(help="Who replays; stands in the custody log. Who is logged in, if not given.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many, oldest first.")] = None,
     *,
     json: Json = False,

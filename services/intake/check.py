@@ -28,7 +28,7 @@ CONTENT_DIGITS = 32
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A submission in the contract's form, and a digest of what it says (null = absent, order of keys ignored)."""
+    """A submission in the contract's form, and a digest of what it says (null, empty: absent; keys in any order)."""
 
     submission: Submission
     content: str
@@ -107,6 +107,14 @@ def accept(sent: Sent, taken: Taken, partner: Partner, now: datetime, key: bytes
 
 def _sent(fields: dict[str, Any]) -> Sent:
     submission = shape(fields)
-    said = {name: value for name, value in fields.items() if name != "schema"}
+    said = _said({name: value for name, value in fields.items() if name != "schema"})
     digest = sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
     return Sent(submission, digest[:CONTENT_DIGITS])
+
+
+def _said(value: object) -> object:
+    """*value* without objects and lists in which nothing stands: their nulls gone, they say no more than null."""
+    if isinstance(value, dict):
+        kept = {name: _said(item) for name, item in value.items()}
+        return {name: item for name, item in kept.items() if item not in ({}, [])}
+    return [_said(item) for item in value] if isinstance(value, list) else value

@@ -36,6 +36,10 @@ _PLAIN = (
     b"\x04\x22\x4d\x18",
     b"MSCF\x00\x00\x00\x00",
     b"%PDF-",
+    b"<svg",
+    b"ID3\x02\x00",
+    b"ID3\x03\x00",
+    b"ID3\x04\x00",
 )
 _SHAPED = re.compile(
     rb"\xff\xd8\xff(?:\xe0..JF(?:IF|XX)|\xe1..(?:Exif|http)|\xdb\x00[\x43\x84]|\xee\x00\x0eAdobe)?"
@@ -53,9 +57,12 @@ _SHAPED = re.compile(
 _FIRST = frozenset(magic[0] for magic in _PLAIN) | frozenset(b"\xff\x00RB")
 _AT_FOUR = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
-
 TAR_AT = 257
 """Where a tape archive says what it is: behind the name of its first file."""
+
+PACKET = 188
+PACKET_MARK = b"G"
+"""A transport stream has no magic: each of its packets begins with the same byte."""
 
 
 def magic_length(head: bytes) -> int:

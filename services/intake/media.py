@@ -12,7 +12,8 @@ from binascii import Error as BinasciiError
 from binascii import a2b_base64, unhexlify
 from urllib.parse import unquote
 
-from services.intake.magic import TAR_AT, WEAK_BYTES, magic_length
+from services.intake.magic import PACKET, PACKET_MARK, TAR_AT, WEAK_BYTES, magic_length
+from services.intake.wrapped import blocks
 
 HEAD = 72
 """Characters of a base64 run that are decoded: 54 bytes reach every magic."""
@@ -37,6 +38,11 @@ _NOT_HEX = re.compile(r"0x|[^0-9a-fA-F]")
 _URLSAFE = str.maketrans("-_", "+/")
 _GAPS = "\"'\\>|,"
 """What stands between the pieces of a wrapped or quoted run, besides space."""
+
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f]"
+)
+"""Characters that nobody sees between the others."""
 
 _DATA_URI = re.compile(
     r"(?<![a-z0-9])data:(?:\s*[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+*-]+\s*(?:;\s*[a-z0-9_.+-]+(?:=[^;,\s]*)?\s*)*;\s*base64\s*,"
@@ -91,11 +97,13 @@ def holds_media(text: str) -> bool:
     """Tell whether *text* is or contains media."""
     if len(text) < MIN_BASE64:
         return "data:," in text.lower() and bool(_DATA_URI.search(text))
-    return _plain(text) or ("%" in text and _escaped(text))
+    if _plain(text) or ("%" in text and _escaped(text)):
+        return True
+    return not text.isascii() and (seen := _UNSEEN.sub("", text)) != text and _plain(seen)
 
 
 def _plain(text: str) -> bool:
-    return _data_uri(text) or _raw(text) or _base64(text) or _hex(text)
+    return _data_uri(text) or _raw(text) or _base64(text) or _hex(text) or _wrapped(text)
 
 
 def _escaped(text: str) -> bool:
@@ -134,7 +142,8 @@ def _is_media_base64(run: str, *, again: bool = True) -> bool:
     found = magic_length(data)
     if found > WEAK_BYTES or (found and len(run) != PHOTODNA_BASE64):
         return True
-    return _is_tar(_decoded(run[TAR_FROM:TAR_TO])) or (again and _is_media_inside(data))
+    far = _is_tar(_decoded(run[TAR_FROM:TAR_TO])) or _is_stream(run)
+    return far or (again and _is_media_inside(data))
 
 
 def _is_media_inside(data: bytes) -> bool:
@@ -151,6 +160,20 @@ def _decoded(quads: str) -> bytes:
         return a2b_base64(quads)
     except BinasciiError:
         return b""
+
+
+def _wrapped(text: str) -> bool:
+    """Tell whether media stands in *text* in lines of one width; a list of digests is not taken for it."""
+    plain = text.translate(_URLSAFE) if "_" in text or "-" in text else text
+    return any(_is_media_base64(block) or _is_media_hex(block, least=WEAK_BYTES + 1) for block in blocks(plain))
+
+
+def _is_stream(run: str) -> bool:
+    """Tell whether *run* is a transport stream: no magic, but the same mark at the start of every packet."""
+    if not run.startswith("R"):  # as base64 spells the mark
+        return False
+    marks = (_decoded(run[at // 3 * 4 : at // 3 * 4 + 4])[at % 3 : at % 3 + 1] for at in (0, PACKET, 2 * PACKET))
+    return all(mark == PACKET_MARK for mark in marks)
 
 
 def _is_tar(at_255: bytes) -> bool:
@@ -177,12 +200,19 @@ def _hex_dump(text: str) -> bool:
     return any(start in glued and bool(whole.search(glued)) for start, whole in _INSIDE_HEX.items())
 
 
-def _is_media_hex(run: str) -> bool:
-    data = unhexlify(run[: min(HEAD * 2, len(run) // 2 * 2)])
+def _is_media_hex(run: str, *, least: int = 1) -> bool:
+    """Tell whether *run* is media in hex, by a magic of *least* bytes."""
+    try:
+        data = unhexlify(run[: min(HEAD * 2, len(run) // 2 * 2)])
+    except BinasciiError:
+        return False
     found = magic_length(data)
-    if found > WEAK_BYTES or (found > 0 and len(run) not in HASH_LENGTHS):
+    if found > WEAK_BYTES or (found >= least and len(run) not in HASH_LENGTHS):
         return True
     if run[2 * TAR_AT : 2 * TAR_AT + 10].lower() == "7573746172":
+        return True
+    mark = PACKET_MARK.hex()
+    if all(run[2 * at : 2 * at + 2] == mark for at in (0, PACKET, 2 * PACKET)):
         return True
     inner = _BASE64_RUN.match(data.decode("latin-1"))
     return inner is not None and _is_media_base64(inner.group(), again=False)

@@ -18,7 +18,7 @@ from services.notifier.schedule import PARKED_RETRY, attempt_delay
 from services.notifier.verdicts import BUSY, GONE_REASON, Verdict
 
 PASSED_OVER = frozenset({Priority.P0, Priority.P1, Priority.P2})
-"""Levels at which a hotline that changes nothing within 72 h leads to another destination."""
+"""Levels at which a hotline that changes nothing within 72 h, or has no room, leads to another destination."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _stay(change: Change, end: Ended, now: datetime) -> None:
     if change.row.ended or change.row.acknowledged:
         change.way(end.channel, push=Push.DONE)
     elif end.verdict is Verdict.TRANSIENT:
-        change.way(end.channel, push=Push.QUEUED)
+        change.way(end.channel, push=Push.QUEUED, reason=end.reason)
     else:
         parked(change, end.channel, end.reason, now)
 
@@ -81,7 +81,7 @@ def _try_again(change: Change, end: Ended, now: datetime) -> None:
     way = change.row.way(end.channel) or Way(channel=end.channel)
     delay = attempt_delay(way.counted + 1, change.row.referral_id, asked=end.asked)
     next_at = now + delay if delay is not None else None
-    change.way(end.channel, counted=way.counted + 1, push=Push.WAITING)
+    change.way(end.channel, counted=way.counted + 1, push=Push.WAITING, reason=end.reason)
     change.retries[end.channel] = next_at
     change.notes.append(Note("attempted", end.reason, end.channel, next_at))
     if next_at is None:
@@ -121,7 +121,7 @@ def _report_gone(change: Change) -> None:
     """The router finds another way where an address is no more and no other channel is left."""
     ways = change.row.ways
     if all(way.push is Push.PARKED for way in ways) and any(way.reason == GONE_REASON for way in ways):
-        _report_once(change, Report("agency_removed"))
+        report_once(change, Report("agency_removed"))
 
 
 def keeps_document(row: Delivery) -> bool:
@@ -158,7 +158,7 @@ def climbed(row: Delivery, *, following: Way | None = None) -> Change:
     change.timers[LADDER] = row.queued_at + later.after if later else None
     if step.act is Act.EXPIRE:
         change.notes.append(Note("expired"))
-        _report_once(change, Report("expired"))
+        report_once(change, Report("expired"))
     else:
         change.notes.append(Note("escalated", step.act.value))
     if step.act in (Act.SECOND_CHANNEL, Act.RESEND, Act.REMIND):
@@ -178,7 +178,7 @@ def followed_up(row: Delivery, now: datetime) -> Change:
     change.notes.append(Note("escalated", f"follow_up_{FOLLOW_UPS[done - 1] // timedelta(hours=1)}h"))
     change.timers[FOLLOW] = (row.acknowledged_at or now) + FOLLOW_UPS[done] if done < len(FOLLOW_UPS) else None
     if done == UNCHANGED and row.kind is AgencyKind.HOTLINE and row.priority in PASSED_OVER:
-        _report_once(change, Report("expired"))
+        report_once(change, Report("expired"))
     send_again(change)
     return change
 
@@ -210,7 +210,7 @@ def _delivered(change: Change, channel: ChannelName, now: datetime) -> None:
     change.tellings.append(Telling(StatusWord.DELIVERED))
 
 
-def _report_once(change: Change, report: Report) -> None:
+def report_once(change: Change, report: Report) -> None:
     """The router is asked for another destination at most once: no third copy."""
     if not change.row.expired:
         change.set(expired=True)
@@ -224,7 +224,7 @@ def removed(row: Delivery, now: datetime) -> Change:
         for way in row.ways:
             if way.push is not Push.GATHERED:
                 parked(change, way.channel, "recipient_removed", now)
-        _report_once(change, Report("agency_removed"))
+        report_once(change, Report("agency_removed"))
     return change
 
 

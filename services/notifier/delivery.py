@@ -68,7 +68,7 @@ class Way(Frozen):
     tries: int = 0
     """Attempts ever begun; with channel and referral id, the name of each."""
     reason: str | None = None
-    """Why it is parked."""
+    """Why it is parked, or how its last attempt failed."""
 
 
 class Delivery(Frozen):

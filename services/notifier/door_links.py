@@ -26,13 +26,14 @@ LARGEST_FORM_BYTES = 256 * 1024
 """Room for a question of 20,000 characters at the 12 bytes that a form may need for one."""
 
 MOST_FIELDS = 16
-"""The form has five."""
+"""The form has six."""
 
 FIELDS = {
     ReceiptStatus.ACKNOWLEDGED: ("reference",),
-    ReceiptStatus.ACTIONED: ("reference", "outcome"),
+    ReceiptStatus.ACTIONED: ("reference", "outcome", "moved_to"),
     ReceiptStatus.NACK: ("reference", "nack"),
     ReceiptStatus.QUESTION: ("reference", "text"),
+    ReceiptStatus.ACTIVE_INVESTIGATION: ("reference",),
 }
 """What of the form belongs to which answer; the rest of it was left over from another choice."""
 
@@ -95,6 +96,8 @@ def receipt_of(raw: bytes, of: Answerable) -> bytes | None:
     if status is None:
         return None
     said = {name: fields[name] for name in FIELDS[status] if fields.get(name)}
+    if "moved_to" in said:
+        said["moved_to"] = said["moved_to"].upper()
     whole = {"schema": "receipt/1", "referral_id": str(of.referral), "status": status.value} | said
     return orjson.dumps(whole)
 

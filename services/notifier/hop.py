@@ -32,7 +32,7 @@ from services.chassis.hop import (
     same_partition_topics,
 )
 from services.chassis.telemetry_port import Level
-from services.notifier import decision, ending, gathering, overtaking, replay, unreachable
+from services.notifier import decision, ending, gathering, overtaking, removal, replay, unreachable
 from services.notifier.answers import answered
 from services.notifier.applying import apply, release
 from services.notifier.attempt import AttemptEnd, Named, read_key
@@ -50,7 +50,6 @@ from services.notifier.onboarded import Onboarded
 from services.notifier.order import read_lane_name
 from services.notifier.parse import agency_ordered, receipt_checked, referral_routed
 from services.notifier.receipts import check
-from services.notifier.removal import evict
 from services.notifier.render import render
 from services.notifier.sealing import Sealer
 from services.notifier.verdicts import Verdict
@@ -121,8 +120,12 @@ class NotifierHop:
         return levels(view, ours, now)
 
     def resume(self, view: View) -> list[Effect]:
-        """Attempts that were under way when the task last stopped: the same ids again, nobody knows how they ended."""
-        return list(under_way(view))
+        """
+        Attempts that were under way when the task last stopped: the same ids again, nobody knows how they ended.
+
+        And a look at agencies that are away since: what is open there goes to the router.
+        """
+        return [*under_way(view), *removal.absent(view, lambda agency: self._agencies.reachable(agency) is not None)]
 
     def _routed(self, draft: Draft, event: ReferralRouted, came: Came) -> None:
         agency = self._agencies.receiver(event.destination, is_test=event.is_test)
@@ -190,6 +193,8 @@ class NotifierHop:
             draft.save_lane(lane, draft.lane(lane).model_copy(update={"wake": None}))
         elif name == replay.SWEEP:
             replay.step(draft, agency_id, reachable=agency is not None)
+        elif name == removal.SWEEP:
+            removal.step(draft, agency_id, int(referral), reachable=agency is not None)
         elif name == DEPARTURE:
             gathering.depart(draft, agency_id, agency)
         elif name == unreachable.REVIVE:
@@ -203,7 +208,7 @@ class NotifierHop:
         if agency is not None:
             _pump(draft, agency)
         else:
-            evict(draft, agency_id)
+            removal.evict(draft, agency_id)
 
     def _retry(self, draft: Draft, named: Named, agency: Agency | None) -> None:
         row = draft.row(named.agency, named.id)
@@ -248,6 +253,8 @@ class NotifierHop:
 
     def _told(self, draft: Draft, told: Told) -> None:
         named = read_key(told.key)
+        if named.id == removal.NOBODY and self._agencies.reachable(named.agency) is None:
+            removal.begin(draft, named.agency)
         if not ending.stands(draft, named):
             return
         end, agency = AttemptEnd.model_validate_json(told.body), self._agencies.reachable(named.agency)
@@ -267,7 +274,7 @@ class NotifierHop:
         if agency is not None:
             _pump(draft, agency)
         else:
-            evict(draft, named.agency)
+            removal.evict(draft, named.agency)
 
     def _answer_of(self, draft: Draft, agency: str, referral: UUID, end: AttemptEnd) -> None:
         """A receipt in the answer counts, for the referral that was sent and no other; anything else says nothing."""

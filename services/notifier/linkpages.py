@@ -34,6 +34,7 @@ CHOICES = (
     (ReceiptStatus.ACTIONED, "We have acted on it"),
     (ReceiptStatus.NACK, "We cannot take it"),
     (ReceiptStatus.QUESTION, "We have a question to the sender"),
+    (ReceiptStatus.ACTIVE_INVESTIGATION, "We are investigating: nothing may be taken down for now"),
 )
 """What the form offers; whatever else an agency may answer goes by the other ways."""
 
@@ -47,6 +48,7 @@ NACKS = {
 OUTCOMES = {
     ReceiptOutcome.CONTENT_REMOVED: "the content is removed",
     ReceiptOutcome.CONTENT_UNAVAILABLE: "the content could not be reached",
+    ReceiptOutcome.MOVED: "the content is in another country now",
     ReceiptOutcome.REPORTED_LEA: "passed on to the police",
     ReceiptOutcome.REPORTED_ISP: "passed on to the provider",
     ReceiptOutcome.NOT_ILLEGAL: "not illegal here",
@@ -57,6 +59,7 @@ NEEDED = {
     "missing_reference": "An acknowledgement needs your case number.",
     "missing_nack": "Say why you cannot take it.",
     "missing_text": "A question needs its text.",
+    "missing_moved_to": "Say in which country the content is now.",
     "too_large": "That is too long.",
 }
 
@@ -75,6 +78,7 @@ def form(referral: UUID, *, refused: str | None = None) -> bytes:
         f'<form method="post" accept-charset="utf-8" autocomplete="off"><fieldset><legend>Your answer</legend>{choices}'
         '</fieldset><label>Your case number <input type="text" name="reference" maxlength="200"></label>'
         f"{_select('outcome', 'If you have acted: what came of it', OUTCOMES)}"
+        '<label>If it has moved: country, two letters (NL) <input type="text" name="moved_to" maxlength="2"></label>'
         f"{_select('nack', 'If you cannot take it: why', NACKS)}"
         '<label>If you have a question <textarea name="text" rows="5" maxlength="20000"></textarea></label>'
         '<p><button type="submit">Send</button></p></form>',

@@ -6,6 +6,8 @@ group's generation. A chaos test that does not fail on it proves nothing.
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -17,21 +19,32 @@ from services.chassis.state import MemoryStore, Overlay
 from tests.support.copying import CopyHop
 
 BATCH = 40
+LARGEST = 4 * 1024 * 1024
 
 
-async def documented_loop(hop: CopyHop, kafka: str) -> None:
-    """Run the documented loop around the decision of *hop*, for ever."""
+class Sending(NamedTuple):
+    """What a decision wants written."""
+
+    topic: str
+    value: bytes
+    key: bytes | None = None
+    partition: int | None = None
+
+
+async def documented_loop(
+    kafka: str, group: str, topics: Sequence[str], decide: Callable[[Record], Sequence[Sending]], *, session_ms: int
+) -> None:
+    """Run the documented loop around *decide*, for ever."""
     consumer = AIOKafkaConsumer(
-        hop.source, bootstrap_servers=kafka, group_id=hop.name, enable_auto_commit=False,
-        auto_offset_reset="earliest", isolation_level="read_committed", session_timeout_ms=6_000,
-        heartbeat_interval_ms=1_000, max_partition_fetch_bytes=4 * 1024 * 1024,
+        *topics, bootstrap_servers=kafka, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest",
+        isolation_level="read_committed", session_timeout_ms=session_ms, heartbeat_interval_ms=1_000,
+        max_partition_fetch_bytes=LARGEST,
     )  # fmt: skip
     producer = AIOKafkaProducer(
-        bootstrap_servers=kafka, transactional_id=f"{hop.name}.{id(consumer)}", max_request_size=4 * 1024 * 1024
+        bootstrap_servers=kafka, transactional_id=f"{group}.{id(consumer)}", max_request_size=LARGEST
     )
     await consumer.start()
     await producer.start()
-    view = Overlay(MemoryStore())
     while True:
         got = await consumer.getmany(timeout_ms=200, max_records=BATCH)
         if not got:
@@ -40,22 +53,28 @@ async def documented_loop(hop: CopyHop, kafka: str) -> None:
             offsets: dict[TopicPartition, int] = {}
             for partition, messages in got.items():
                 for message in messages:
-                    record = message if isinstance(message, Record) else as_record(message)
-                    value = await asyncio.to_thread(_decide, hop, record, view)
-                    await producer.send(hop.target, value, partition=record.partition)
+                    for sending in await asyncio.to_thread(decide, _record(message)):
+                        await producer.send(*sending[:3], partition=sending.partition)
                 offsets[partition] = messages[-1].offset + 1
-            await producer.send_offsets_to_transaction(offsets, hop.name)
+            await producer.send_offsets_to_transaction(offsets, group)
 
 
-def as_record(message: object) -> Record:
-    """The client's record as the chassis's."""
+def _record(message: Any) -> Record:
+    if isinstance(message, Record):  # where the chassis has taught the client to make them
+        return message
     fields = ("topic", "partition", "offset", "key", "value", "headers", "timestamp")
     return Record(*(getattr(message, field) for field in fields))
 
 
-def _decide(hop: CopyHop, record: Record, view: Overlay) -> bytes:
-    try:
-        outcome = hop.decide(Input(UUID(int=record.offset), utc_now(), record), view)
-    except Poison:
-        return record.value or b""
-    return outcome.events[0].body
+def copying(hop: CopyHop) -> Callable[[Record], Sequence[Sending]]:
+    """Decide as *hop* does."""
+    view = Overlay(MemoryStore())
+
+    def decide(record: Record) -> Sequence[Sending]:
+        try:
+            outcome = hop.decide(Input(UUID(int=record.offset), utc_now(), record), view)
+        except Poison:
+            return [Sending(hop.target, record.value or b"", None, record.partition)]
+        return [Sending(hop.target, outcome.events[0].body, None, record.partition)]
+
+    return decide

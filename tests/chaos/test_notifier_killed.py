@@ -36,6 +36,7 @@ AGENCIES = ("steady", "stumbling", "closing")
 MODES = {"stumbling": "failing once", "closing": "closing once"}
 """One takes everything, one may answer 500 at first, one may take it and close: timers and doubt for all."""
 BEAT_S = 0.4
+MOST_WAITING = 30
 ALL_STEPS_S = 300.0
 WITHIN_S = 90.0
 
@@ -68,8 +69,8 @@ class Site:
         self.sent[str(event.referral_id)] = agency
 
     def beat(self) -> None:
-        """One referral for each agency, every fourth an urgent one, at the load's own pace."""
-        for agency in AGENCIES:
+        """One referral for each agency, every fourth an urgent one, at the load's own pace; none while many wait."""
+        for agency in AGENCIES if len(self.sent) - len(self.fleet.arrived) < MOST_WAITING else ():
             self.refer(agency, Priority.P0 if len(self.sent) % 4 == 0 else Priority.P3)
         self.producer.flush()
         time.sleep(BEAT_S)
@@ -92,6 +93,14 @@ class Site:
             assert time.monotonic() < end, "a notifier that was started again delivers nothing"
             self.beat()
 
+    def _told_of(self, referrals: set[str]) -> list[str]:
+        """What the books say of these: for whoever reads the failure."""
+        return [
+            f"{self.sent[entry['tally']['referral']]} {entry['kind']} {entry['at']} {entry['tally'].get('reason')}"
+            for entry in self.entries
+            if entry["tally"].get("referral") in referrals
+        ]
+
     def settled(self) -> dict[str, Counter[str]]:
         """Wait until every referral is delivered in the books; counts of the custody entries, by kind and referral."""
         reader = Reader(self.kafka, ["custody"])
@@ -99,7 +108,9 @@ class Site:
         end = time.monotonic() + WITHIN_S
         while not self.sent.keys() <= found.get("delivery.delivered", Counter()).keys():
             lost = self.sent.keys() - found.get("delivery.delivered", Counter()).keys()
-            assert time.monotonic() < end, f"{len(lost)} of {len(self.sent)} referrals are not delivered"
+            assert time.monotonic() < end, (
+                f"{len(lost)} of {len(self.sent)} are not delivered: {self._told_of(lost)[:20]}"
+            )
             for seen in reader.poll(0.5):
                 entry = seen.json()
                 found.setdefault(entry["kind"], Counter())[entry["tally"].get("referral", "")] += 1

@@ -12,7 +12,7 @@ from services.chassis.process import run_hop
 from services.chassis.settings import Settings
 from services.chassis.telemetry_port import NoRecorder
 from services.chassis.tuning import Tuning
-from tests.chaos.known_bad import documented_loop
+from tests.chaos.known_bad import copying, documented_loop
 from tests.support.copying import ChaosHop
 
 LIMIT = 200 * 1024
@@ -26,7 +26,7 @@ def main(kind: str, prefix: str, partitions: int, member: str) -> int:
     hop = ChaosHop(prefix, partitions)
     settings = Settings()
     if kind == "docs":
-        asyncio.run(documented_loop(hop, settings.kafka or ""))
+        asyncio.run(documented_loop(settings.kafka or "", hop.name, [hop.source], copying(hop), session_ms=6_000))
         return 0
     tuning = replace(TUNING, limits={hop.target: LIMIT})
     return run_hop(hop, settings, member=member, recorder=NoRecorder(), tuning=tuning)

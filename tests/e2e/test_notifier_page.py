@@ -120,6 +120,11 @@ async def test_the_page_runs_and_loads_nothing(client: httpx.AsyncClient) -> Non
         ),
         ({"status": "nack", "nack": "not_ours", "outcome": "moved"}, {"status": "nack", "nack": "not_ours"}),
         (
+            {"status": "actioned", "outcome": "moved", "moved_to": " pe "},
+            {"status": "actioned", "outcome": "moved", "moved_to": "PE"},
+        ),
+        ({"status": "active_investigation", "reference": "", "text": "x"}, {"status": "active_investigation"}),
+        (
             {"status": "question", "text": "Vilket konto? åäö 😀"},
             {"status": "question", "text": "Vilket konto? åäö 😀"},
         ),
@@ -183,8 +188,8 @@ async def test_every_other_link_is_the_same_nothing(token: str, client: httpx.As
         (b"status=nack&nack=never", "not as it must be"),
         (b"status=question", "needs its text"),
         (b"status=closed&reference=x", "not as it must be"),
-        (b"status=active_investigation", "not as it must be"),
-        (b"status=actioned&outcome=moved", "not as it must be"),
+        (b"status=actioned&outcome=moved", "which country"),
+        (b"status=actioned&outcome=moved&moved_to=Netherlands", "not as it must be"),
         (b"status=question&text=" + b"x" * 20_001, "not as it must be"),
         (b"status=acknowledged&reference=%ff%fe", "not as it must be"),
         (b"\xff\xfe", "not as it must be"),

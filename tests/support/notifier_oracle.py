@@ -74,9 +74,13 @@ class Oracle:
         for effect in effects:
             self._same_bytes(machine, effect)
 
-    def jumped(self, machine: Machine) -> None:
+    def jumped(self, machine: Machine, by: int) -> None:
         """The wall clock was moved: what was measured by it counts no more."""
         self._jumped_at = machine.true
+        for case in self.cases.values():
+            for way in case.ways.values():
+                if way.not_before <= machine.wall - by:
+                    way.not_before = -NEVER  # its time had come by the clock of then: it may wait in the queue since
         for desk in self.desks.values():
             desk.last_start = -NEVER
             desk.starts.clear()
@@ -171,7 +175,8 @@ class Oracle:
         elif what == "delivered":
             case.delivered += 1
             if row.get("channel") in case.ways:
-                case.ways[row["channel"]].not_before = -NEVER
+                way = case.ways[row["channel"]]
+                way.failed, way.not_before = {*way.failed, 0}, -NEVER  # what is offered again counts from the start
             if case.delivered > 1:
                 self._say(machine, f"{case.event.referral_id}: delivered twice")
         elif what in ("escalated", "expired"):

@@ -18,7 +18,9 @@ from uuid import UUID, uuid5
 
 from contracts.onboarding import Agency
 from services.chassis.hop import NAMESPACE, Effect, Input, Outcome, Record, Timer, Told, View
+from services.notifier import removal
 from services.notifier.attempt import AttemptEnd, tell
+from services.notifier.verdicts import Fault
 from tests.support.notifier_world import START
 
 URGENT_TOPIC = "referrals-routed-urgent"
@@ -148,7 +150,7 @@ class Machine:
         self.hop = self._made(self.agencies)
         self.up, self._life = True, self._life + 1
         again = self.hop.resume(self.store)
-        self._watch.resumed(self, again)
+        self._watch.resumed(self, [effect for effect in again if effect.kind != removal.SWEEP])
         self._perform(again)
         self._fire()
         self._work()
@@ -229,8 +231,19 @@ class Machine:
             if effect.key in self.running:
                 continue
             self.running[effect.key] = effect
+            if effect.kind == removal.SWEEP:  # nothing leaves: it comes back at once
+                self.at(self.true, self._back(effect, self._life))
+                continue
             play = self._endpoint(effect, self.true, self.now)
             self.at(self.true + int(play.takes * SECOND), self._ending(effect, play, self._life))
+
+    def _back(self, effect: Effect, life: int) -> Callable[[], None]:
+        def back() -> None:
+            if self._life == life and self.up:
+                del self.running[effect.key]
+                self._decide(told=tell(effect.key, AttemptEnd(fault=Fault.NO_CHANNEL)))
+
+        return back
 
     def _ending(self, effect: Effect, play: Play, life: int) -> Callable[[], None]:
         def end() -> None:

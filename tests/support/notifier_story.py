@@ -162,7 +162,7 @@ class Story:
 
     def _jump(self, by: int) -> None:
         self.machine.skew += by
-        self.oracle.jumped(self.machine)
+        self.oracle.jumped(self.machine, by)
 
     def _refer(self) -> None:
         self._tips += 1

@@ -15,6 +15,7 @@ from contracts.onboarding import Agency
 from contracts.referral import Receipt, ReceiptChecked
 from contracts.vocabulary import AddressRole, HashAlgorithm, Priority, ReceiptStatus
 from services.chassis.hop import NAMESPACE, Effect, Emit, Entry, Input, Outcome, Record, Timer, Told
+from services.notifier import removal
 from services.notifier.attempt import AttemptEnd, ask, tell
 from services.notifier.delivery import begin
 from services.notifier.hop import NotifierHop
@@ -218,5 +219,8 @@ class World:
 
     def _start(self, effects: list[Effect]) -> None:
         for effect in effects:
+            if effect.kind == removal.SWEEP:
+                self._decide(told=tell(effect.key, AttemptEnd(fault="no_channel")))
+                continue
             self.sent.append((self.now, effect))
             heapq.heappush(self._ends, (self.now + self.takes, next(self._order), effect))

@@ -7,7 +7,7 @@ import pytest
 
 from contracts.topics import all_topics
 from services.chassis.broker_port import Spot
-from services.chassis.crashes import CrashLog
+from services.chassis.crashes import FEW, CrashLog
 from services.chassis.deadlimits import DeadLimits, TooManyDeadLetters
 from services.chassis.gate import Gate
 from services.chassis.health import Health, HealthServer
@@ -68,37 +68,49 @@ async def test_the_floor_is_for_one_and_those_who_wait_longest_come_first() -> N
     assert came == ["b", "c", "d"]
 
 
-def crash_at(path: Path, first: int) -> CrashLog:
-    """A process that began at *first* and died; the log the next one finds."""
-    CrashLog(path, limit=3, span=100).enter(SPOT, first)
+def crash_at(path: Path, *worked: int) -> CrashLog:
+    """A process that died while *worked* was in one batch; the log the next one finds."""
+    log = CrashLog(path, limit=3, span=100)
+    for offset in worked:
+        log.enter(SPOT, worked[0], offset)
     return CrashLog(path, limit=3, span=100)
 
 
-def test_a_place_is_condemned_after_three_ends(tmp_path: Path) -> None:
-    """Once: as before. Twice: one by one. Three times: the record is dead-lettered alone, its followers start anew."""
+def test_a_record_is_condemned_after_three_ends(tmp_path: Path) -> None:
+    """Once: a few at a time. Twice: one by one. Three times: the record is dead-lettered alone, no other."""
     path = tmp_path / "c.json"
-    once = crash_at(path, 5)
-    assert (once.careful(SPOT, 5), once.condemned(SPOT, 5)) == (False, False)
-    twice = crash_at(path, 5)
-    assert (twice.careful(SPOT, 5), twice.condemned(SPOT, 5)) == (True, False)
+    once = crash_at(path, 5, 6, 7)
+    assert (once.most(SPOT, 5), once.most(SPOT, 205), once.most(SPOT, 206)) == (FEW, FEW, None)
+    twice = crash_at(path, 6, 7, 8)
+    assert (twice.most(SPOT, 6), twice.most(SPOT, 8), twice.most(SPOT, 9)) == (1, 1, None)
     thrice = crash_at(path, 7)
-    assert (thrice.condemned(SPOT, 6), thrice.condemned(SPOT, 7)) == (False, True)
+    assert [thrice.condemned(SPOT, offset) for offset in (6, 7, 8)] == [False, True, False]
 
     thrice.spare(SPOT)
-    assert not thrice.condemned(SPOT, 8)
+    assert not thrice.condemned(SPOT, 7)
+
+
+def test_ends_at_other_places_condemn_nobody(tmp_path: Path) -> None:
+    """A worker that is killed from outside again and again is at other records each time."""
+    path = tmp_path / "c.json"
+    for first in range(0, 5_000, 250):
+        log = crash_at(path, first, first + 1)
+
+        assert not log.condemned(SPOT, first)
+        assert log.most(SPOT, first) == FEW
 
 
 def test_progress_clears_a_suspicion(tmp_path: Path) -> None:
     """A batch that was committed, or an end that had another cause, counts for nothing."""
     path = tmp_path / "c.json"
     log = crash_at(path, 5)
-    log.enter(SPOT, 5)
-    log.done({SPOT: 6})
-    again = crash_at(path, 6)
-    again.enter(SPOT, 6)
+    log.enter(SPOT, 5, 205)
+    log.done({SPOT: 206})
+    again = crash_at(path, 206)
+    again.enter(SPOT, 206, 206)
     again.done({})
 
-    assert not CrashLog(path, limit=3, span=100).careful(SPOT, 6)
+    assert CrashLog(path, limit=3, span=100).most(SPOT, 206) == FEW
 
 
 def test_a_broken_crash_file_suspects_nobody(tmp_path: Path) -> None:

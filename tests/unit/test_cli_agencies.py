@@ -99,6 +99,15 @@ def test_parked_referrals_of_one_agency_are_named_with_their_reason() -> None:
     assert 1 == state_of(world).backlog["parked"]
 
 
+def test_how_the_last_attempts_failed_is_told_while_they_are_made_again() -> None:
+    """A wrong certificate is to be seen in the first minute, not once everything is parked."""
+    world = OrderedWorld(plays=lambda _effect, _now: AttemptEnd(fault="pin"))
+    world.refer(a_referral(1))
+    world.run(timedelta(seconds=3))
+
+    assert {"pin": 1} == state_of(world, only="hotline-nl").as_json(world.now)["reasons"]
+
+
 def test_what_is_kept_for_a_removed_agency_is_parked() -> None:
     """E83: an agency without a record is shown as long as something waits for it."""
     world = OrderedWorld(an_agency(id="hotline-de"))
@@ -185,7 +194,9 @@ async def test_the_changelog_says_the_same_as_the_stores() -> None:
 
     assert 24 == sum(state.feed for state in whole)
     assert 12 == sum(state.backlog["parked"] for state in whole)
-    shown = [state.as_json(START) | {"parked": []} for state in sorted(alone, key=lambda state: state.id)]
+    shown = [
+        state.as_json(START) | {"parked": [], "reasons": {}} for state in sorted(alone, key=lambda state: state.id)
+    ]
     assert [state.as_json(START) for state in whole] == shown
 
 

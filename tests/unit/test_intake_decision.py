@@ -83,6 +83,7 @@ def test_e15_the_same_again_is_a_repeat() -> None:
     again = [
         submission(narrative="x", reference="E-1"),
         submission(reference="E-1", narrative="x", people=None, schema="tip-submission/1"),
+        submission(reference="E-1", narrative="x", reporter={"contact": None}, hashes=[], assessment={"labels": []}),
         submission(reference="E-1", narrative="x").replace(b", ", b" ,\n ").replace(b'"x"', b'"\\u0078"'),
     ]
     for value in again:

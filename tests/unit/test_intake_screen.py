@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.submission import MAX_SUBMISSION_BYTES
 from contracts.vocabulary import REFUSAL_HTTP_STATUS, RefusalReason
 from services.intake.check import Accepted, Refused, check_submission
 from services.intake.refusal import Refusal, pointer
@@ -103,3 +104,14 @@ def test_odd_indicators_never_refuse_a_tip(url: str, address: str, value: str) -
     assert isinstance(found, Accepted) or found.reason is RefusalReason.MEDIA_REFUSED
     if isinstance(found, Accepted):
         assert found.event.content.indicators.addresses[0].raw == address
+
+
+@pytest.mark.parametrize(
+    ("size", "reason"), [(MAX_SUBMISSION_BYTES, "accepted"), (MAX_SUBMISSION_BYTES + 1, "too_large")]
+)
+def test_a_submission_may_be_one_long_text_up_to_the_limit(size: int, reason: str) -> None:
+    """256 KiB is the only limit of a text: a narrative that fills it is accepted, one byte more is too large."""
+    frame = b'{"reference":"E-1","kind":"csam","narrative":""}'
+    data = frame[:-2] + b"a " * ((size - len(frame)) // 2) + b"a" * (size % 2) + frame[-2:]
+    assert len(data) == size
+    assert verdict(data)[0] == reason

@@ -22,6 +22,7 @@ from services.chassis.memory import MemoryBroker
 from services.chassis.memory_run import Fed, MemoryRun, run_in_memory
 from services.chassis.tuning import Tuning
 from services.notifier.attempt import AttemptEnd, read_body, read_key, tell
+from services.notifier.breaker import Breaker
 from services.notifier.hop import NotifierHop
 from services.notifier.onboarded import Onboarded
 from tests.support.notifier_world import START, World, a_referral, an_agency
@@ -406,6 +407,17 @@ def test_t88_a_clock_that_jumps_makes_no_burst_and_no_stall(hours: int) -> None:
     moments = [moment for moment, _ in world.sent if moment >= jumped]
     assert max(sum(0 <= (each - first).total_seconds() < 60 for each in moments) for first in moments) <= 67
     assert 31 == world.words().count("delivered")
+
+
+def test_t88_a_breaker_does_not_stay_open_for_the_hour_that_the_clock_went_back() -> None:
+    """88: a pause that is longer than any we make is over; within the longest one it stands."""
+    breaker = Breaker()
+    for _ in range(10):
+        breaker = breaker.failed(START)
+
+    assert ("open", "half_open") == (breaker.state(START), breaker.state(START - HOUR))
+    assert START - HOUR + timedelta(minutes=1) == breaker.failed(START - HOUR).until
+    assert "open" == Breaker().gone(START).state(START)
 
 
 def removed(world: World) -> None:

@@ -33,7 +33,7 @@ def failures(seeds: range) -> list[str]:
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
-def test_nothing_is_discarded_and_every_rule_of_the_schedule_holds(first: int) -> None:
+def test_e69_e70_e83_nothing_is_discarded_and_every_rule_of_the_schedule_holds(first: int) -> None:
     """E69, E70, E83: 500 stories; at every moment the schedule's rules, at the end every referral delivered or over."""
     assert failures(range(first, first + CHUNK)) == []
 

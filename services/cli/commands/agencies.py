@@ -181,6 +181,7 @@ def _lines(state: State, said: dict[str, Any], now: datetime) -> Iterable[tuple[
         until = f", next look {lane['until']:%H:%M:%S} UTC" if lane["until"] else ""
         yield f"breaker of {channel}", f"{lane['breaker']}, {lane['failures']} failures in a row{until}"
     yield "waiting", ", ".join(f"{count} {place}" for place, count in said["backlog"].items() if count)
+    yield "last failures", ", ".join(f"{count} {why}" for why, count in said["reasons"].items())
     yield "oldest", age(state.oldest, now)
     yield "unanswered", state.unanswered or None
     yield "last delivered", age(state.last_delivered, now)

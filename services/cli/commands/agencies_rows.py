@@ -86,7 +86,7 @@ def pack(raw: bytes) -> bytes:
 
 
 def reason_of(raw: bytes) -> str | None:
-    """Why a copy of the row *raw* is parked."""
+    """Why a copy of the row *raw* is parked, or how its last attempt failed."""
     return next((way["reason"] for way in _ways(orjson.loads(raw)) if way.get("reason")), None)
 
 

@@ -60,6 +60,8 @@ class State:
     record: dict[str, Counter[str]] = field(default_factory=dict)
     feed: int = 0
     parked: list[Parked] = field(default_factory=list)
+    why: Counter[str] = field(default_factory=Counter)
+    """How the last attempts of what waits failed; of one agency alone."""
 
     @property
     def word(self) -> str:
@@ -119,6 +121,7 @@ class State:
             "in_time": self.in_time,
             "feed": self.feed,
             "parked": [each._asdict() for each in self.parked],
+            "reasons": dict(self.why.most_common()),
         }
 
 
@@ -157,8 +160,11 @@ class Fold:
             for referral, packed in rows.items():
                 row = Row.unpack(packed)
                 state.count(row, self._now)
+                why = self._why.get(referral)
+                if row.waits is not None and why is not None:
+                    state.why[why] += 1
                 if row.waits is Push.PARKED:
-                    self._name(state, _parked(referral, row, self._why.get(referral)))
+                    self._name(state, _parked(referral, row, why))
         for (agency, _), kept in self._kept.items():
             state = self._state(agency)
             state.backlog[Push.PARKED.value] += 1

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,8 +59,17 @@ def demo(*, json: bool = False) -> int:
             return 1
     _print(shown, json=json)
     output.note(f"the demo took {time.monotonic() - started:.0f} s; to look at one tip again:")
-    output.note(f"  export VIDARE_HOME={settings.home}; vidare broker start; vidare tip <tip id>; vidare broker stop")
+    word = called()
+    output.note(f"  export VIDARE_HOME={settings.home}; {word} broker start; {word} tip <tip id>; {word} broker stop")
     return 0 if shown.balance.balanced and shown.balance.in_flight == 0 else 1
+
+
+def called(program: str | None = None) -> str:
+    """How a person calls this command from here: by its name where the shell finds it, else by its path."""
+    program = sys.argv[0] if program is None else program
+    if shutil.which("vidare") or not os.access(program, os.X_OK):
+        return "vidare"
+    return os.path.relpath(program) if Path(program).is_relative_to(Path.cwd()) else program
 
 
 def demo_settings(settings: Settings) -> Settings:

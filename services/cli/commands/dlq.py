@@ -8,6 +8,7 @@ people who do it at once.
 """
 
 import asyncio
+import getpass
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -149,13 +150,28 @@ async def waiting(broker: Broker, topic: str) -> list[Record]:
     return [record async for record in all_records(broker, topic, begin=done)]
 
 
-def list_(*, json: bool = False) -> int:
-    """Count the dead letters that wait, by topic and reason."""
-    settings = with_broker(load_settings())
+def topics_of(name: str | None) -> list[str]:
+    """
+    Return the dead-letter topic that *name* means; all where it is None.
+
+    Raises:
+        WrongUse: The contract has no such topic.
+    """
+    return dead_letter_topics(1) if name is None else [as_dead_letter_topic(name)]
+
+
+def operator(given: str | None) -> str:
+    """Who replays: whom the command names, else who is logged in at this machine."""
+    return given or getpass.getuser()
+
+
+def list_(topic: str | None = None, *, json: bool = False) -> int:
+    """Count the dead letters that wait, by topic and reason; of *topic* or of all."""
+    settings, names = with_broker(load_settings()), topics_of(topic)
 
     async def counts() -> list[tuple[str, str, int]]:
         async with connected(settings.kafka or "") as broker:
-            found = [(name, letter_of(r).reason) for name in dead_letter_topics(1) for r in await waiting(broker, name)]
+            found = [(name, letter_of(r).reason) for name in names for r in await waiting(broker, name)]
             return [(topic, reason, count) for (topic, reason), count in sorted(Counter(found).items())]
 
     rows = asyncio.run(counts())
@@ -193,13 +209,13 @@ def show(topic: str, *, content: bool = False, json: bool = False) -> int:
     return 0
 
 
-def replay(topic: str, *, by: str, limit: int | None = None, json: bool = False) -> int:
+def replay(topic: str, *, by: str | None = None, limit: int | None = None, json: bool = False) -> int:
     """Send the dead letters of a topic that wait back to where they came from, oldest first; 1 if overtaken."""
     settings, name = with_broker(load_settings()), as_dead_letter_topic(topic)
 
     async def send() -> Sent:
         async with connected(settings.kafka or "") as broker:
-            return await send_back(broker, name, by, limit)
+            return await send_back(broker, name, operator(by), limit)
 
     sent = asyncio.run(send())
     if json:

@@ -62,6 +62,9 @@ def run(  # noqa: PLR0913 - one for each option of the command
             output.note(
                 f"{one.where}: expected {', '.join(wanted) or 'nobody'}; decided {', '.join(_ids(told)) or 'nobody'}"
             )
+    if wanted is not None and not given:
+        output.note("there is no submission to expect anything of")
+        differ = True
     return 1 if differ else 0
 
 

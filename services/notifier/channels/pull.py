@@ -9,6 +9,7 @@ agency's feed, so nothing is skipped and nothing comes twice behind it.
 import asyncio
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -125,18 +126,23 @@ async def follow(view: PullView, broker: Broker, agencies: Iterable[str], ready:
             behind = {spot: end for spot, end in behind.items() if (reader.position(spot) or 0) < end}
             if not behind:
                 ready.set()
-            await _read(view, reader)
+            await _read(view, reader, spots)
     finally:
         await reader.stop()
 
 
-async def _read(view: PullView, reader: LaneReader) -> None:
-    """Take what has arrived; look again every second, for the end of a partition may be a transaction's marker."""
-    try:
+async def _read(view: PullView, reader: LaneReader, spots: Iterable[Spot]) -> None:
+    """
+    Take everything that is here; look again every second, for the end of a partition may be a transaction's marker.
+
+    Nothing is left behind: the client asks for no more while any record that it has is not taken, and tells of
+    none twice, so what stayed would stay for ever.
+    """
+    with suppress(TimeoutError):
         async with asyncio.timeout(1):
-            spots = await reader.arrived()
-    except TimeoutError:
-        return
+            await reader.arrived()
     for spot in spots:
-        for record in await reader.take(spot, TAKEN_AT_ONCE):
-            view.apply(record)
+        while records := await reader.take(spot, TAKEN_AT_ONCE):
+            for record in records:
+                view.apply(record)
+            await asyncio.sleep(0)

@@ -16,7 +16,7 @@ class Pushing:
         self._channels = {name.value: channel for name, channel in channels.items()}
 
     async def perform(self, effect: Effect) -> Told:
-        """Make the attempt and tell how it ended."""
+        """Make the attempt and tell how it ended; what no channel sends comes back at once."""
         channel = self._channels.get(effect.kind)
         if channel is None:
             return tell(effect.key, AttemptEnd(fault=Fault.NO_CHANNEL))
