@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     """Both by reference; shown to that server only, and only behind TLS."""
     public_url: str | None = None
     """Address of the notifier's door as agencies reach it, for the links in mails; unset: the door on this machine."""
+    custody_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
+    """Address of the custody service as agencies reach it, for the proof that a referral names; unset: port 8105."""
     link_key: str | None = None
     """Key of the links in mails; unset: a random one kept in ``VIDARE_HOME/link.key``."""
     partitions: int = Field(default=12, ge=1, le=256)

@@ -68,12 +68,18 @@ def _mailsink(port: int, smtp: int) -> Place:
     return Place("mailsink", argv, port, "the demo agencies' mailboxes: /messages")
 
 
-def public_url(settings: Settings, places: Sequence[Place]) -> dict[str, str]:
-    """Return the environment that tells the notifier under which address its door is reached, unless that is set."""
-    port = next((place.port for place in places if place.name == "notifier-door"), None)
-    if settings.public_url is not None or port is None:
-        return {}
-    return {"VIDARE_PUBLIC_URL": f"http://{settings.host}:{port}"}
+def own_addresses(settings: Settings, places: Sequence[Place]) -> dict[str, str]:
+    """Return the environment that tells the notifier where its door and the custody service are, unless that is set."""
+    ports = {place.name: place.port for place in places}
+    wanted = {
+        "VIDARE_PUBLIC_URL": (settings.public_url, "notifier-door"),
+        "VIDARE_CUSTODY_URL": (settings.custody_url, "custody-door"),
+    }
+    return {
+        variable: f"http://{settings.host}:{ports[name]}"
+        for variable, (given, name) in wanted.items()
+        if given is None and name in ports
+    }
 
 
 def moved_receiver(settings: Settings, places: Sequence[Place]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from typing import Self
 from services.chassis.errors import EX_CONFIG, Misconfigured
 from services.chassis.settings import ROOT, Settings
 from services.cli.child import Child, Place
-from services.cli.places import mesh_places, moved_receiver, public_url
+from services.cli.places import mesh_places, moved_receiver, own_addresses
 from services.cli.ports import Ports
 from services.cli.secrets import environment_of
 
@@ -166,7 +166,7 @@ class Mesh(Supervisor):
         """Choose ports and environment; nothing runs yet."""
         self.settings = settings
         places = mesh_places(workers, Ports(), receiver=settings.demo_agencies)
-        led = moved_receiver(settings, places) | public_url(settings, places)
+        led = moved_receiver(settings, places) | own_addresses(settings, places)
         env = os.environ | environment_of(settings) | led | dict(extra or {})
         super().__init__(places, env=env, logs=settings.home.resolve() / "logs", say=say)
 

@@ -74,7 +74,7 @@ def hop(settings: Settings, agencies: Onboarded, number: str) -> int:
             ChannelName.EMAIL: EmailEffects(agencies, resolve_secret, post, observe=recorder.attempted),
         }
     )
-    proofs = f"http://{settings.host}:{CUSTODY_PORT}"
+    proofs = (settings.custody_url or f"http://{settings.host}:{CUSTODY_PORT}").rstrip("/")
     # Who we are is asked for only where a report says it: most meshes have nobody who wants one.
     reports = any(agency.format == "xarf" for agency in agencies.records.values())
     sender = contact_of(settings) if reports else DEMO

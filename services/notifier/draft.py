@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
+from contracts import telemetry
 from services.chassis.hop import Effect, Emit, Entry, Outcome, Timer, View
 from services.notifier.delivery import Delivery
 from services.notifier.digest import Digest, digest_key
@@ -129,3 +130,13 @@ class Draft:
     def perform(self, effect: Effect) -> None:
         """Ask for something outside, after the commit."""
         self.outcome.effects.append(effect)
+
+    def tell(self, tip: UUID, agency: str, referral: UUID, trace: str | None = None) -> None:
+        """Say in the span what this is about, and in whose trace it belongs where the input does not say."""
+        self.outcome.tip = str(tip)
+        self.outcome.traceparent = trace
+        self.outcome.attributes |= {
+            telemetry.TIP: str(tip),
+            telemetry.AGENCY: agency,
+            telemetry.REFERRAL: str(referral),
+        }

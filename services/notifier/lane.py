@@ -19,6 +19,12 @@ LANE_TIMER = "lane"
 MOST = 100_000
 
 
+def pump_all(draft: Draft, agency: Agency) -> None:
+    """Start what any channel of *agency* has room for."""
+    for channel in PUSHED:
+        pump(draft, agency, channel)
+
+
 def pump(draft: Draft, agency: Agency, channel: ChannelName) -> None:
     """Start what the lane of *channel* has room for now, save it, and set the timer for when it may go on."""
     name = lane_name(agency.id, channel)

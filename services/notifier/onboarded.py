@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from contracts.onboarding import Agency, EmailChannel
 from contracts.vocabulary import ChannelName
@@ -110,6 +111,11 @@ def _check_webhook(where: str, agency: Agency) -> None:
     hook = agency.webhook
     if hook is None:
         return
+    address = urlsplit(hook.url)
+    if address.scheme == "http" and not _is_here(address.hostname or ""):
+        raise Misconfigured(
+            f"{where}: webhook.url is http, so referrals would leave in clear text; give an https address"
+        )
     if hook.secret is None and hook.signing_key is None:
         raise Misconfigured(
             f"{where}: webhook has neither secret nor signing_key, so nothing it gets could be verified; add one"

@@ -12,7 +12,7 @@ from services.cli.child import Place
 from services.cli.commands.config import MASK, is_secret, rows
 from services.cli.context import load_settings
 from services.cli.loglines import LONGEST, worth_showing
-from services.cli.places import DOORS, HOPS, RECEIVER_PORT, mesh_places, moved_receiver
+from services.cli.places import DOORS, HOPS, RECEIVER_PORT, mesh_places, moved_receiver, own_addresses
 from services.cli.ports import Ports
 from services.cli.running import SMALL_PARTITIONS, small_machine
 from services.cli.secrets import FILE, demo_secrets, environment_of, read_secrets, references
@@ -105,6 +105,18 @@ def test_children_get_the_very_settings_of_their_supervisor(tmp_path: Path, monk
     assert made["VIDARE_KAFKA"] == "127.0.0.1:9"
     assert Path(made["VIDARE_HOME"]).is_absolute()
     assert "VIDARE_OTLP" not in made
+
+
+def test_the_notifier_is_told_where_its_door_and_the_custody_service_really_are(tmp_path: Path) -> None:
+    """Links in mails and proofs in referrals lead to this mesh, not to another one that has the usual ports."""
+    places = mesh_places(1, lambda wanted: (wanted or 0) + 1000, receiver=False)
+
+    assert own_addresses(Settings(home=tmp_path), places) == {
+        "VIDARE_PUBLIC_URL": "http://127.0.0.1:9104",
+        "VIDARE_CUSTODY_URL": "http://127.0.0.1:9105",
+    }
+    known = Settings(home=tmp_path, public_url="https://mesh.example", custody_url="https://mesh.example/proofs")
+    assert own_addresses(known, places) == {}
 
 
 def test_a_moved_receiver_moves_the_demo_agencies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,12 @@ import pytest
 
 from contracts.onboarding import Agency
 from contracts.vocabulary import ChannelName, Priority
+from services.chassis.errors import Misconfigured
 from services.chassis.hop import Effect
 from services.notifier.attempt import AttemptEnd, read_body, read_key
 from services.notifier.breaker import OPENS_AFTER
 from services.notifier.delivery import Delivery, Push
+from services.notifier.onboarded import Onboarded
 from services.notifier.order import lane_name, read_lane_name
 from tests.support.notifier_world import START, World, a_referral, an_agency
 
@@ -307,3 +309,25 @@ def test_a_notice_is_told_of_by_the_next_channel_too() -> None:
 
     assert "closed" == world.row(event.referral_id)["life"]
     assert 1 == len(sent(world, "email"))
+
+
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("http://desk.example/in", False),
+        ("http://192.0.2.7/in", False),
+        ("http://[2001:db8::7]/in", False),
+        ("https://desk.example/in", True),
+        ("http://127.0.0.1:8190/in", True),
+        ("http://[::1]:8190/in", True),
+        ("http://localhost:8190/in", True),
+    ],
+)
+def test_a_webhook_in_clear_text_is_refused_at_the_start(url: str, *, taken: bool) -> None:
+    """Referrals leave this machine behind TLS or not at all."""
+    agency = an_agency(webhook={"url": url, "secret": "env:VIDARE_TEST_SECRET"})
+    if taken:
+        assert Onboarded({agency.id: agency}).records
+        return
+    with pytest.raises(Misconfigured, match=r"hotline-nl.*clear text.*https"):
+        Onboarded({agency.id: agency})
