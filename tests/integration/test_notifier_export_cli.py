@@ -15,6 +15,7 @@ from contracts.events import DeliveryRecorded
 from contracts.indicators import Indicators
 from contracts.topics import AGENCY, DELIVERIES
 from services.chassis.hop import NAMESPACE
+from services.cli.broker import LocalBroker
 from services.indicators.urls import parse_url
 from services.notifier.render import render
 from tests.support.notifier_world import START, a_referral, an_agency
@@ -32,8 +33,9 @@ topic = {{}}
 """
 
 
-def test_e86_the_command_reports_what_is_open_and_nothing_else(kafka: str, tmp_path: Path) -> None:
+def test_e86_the_command_reports_what_is_open_and_nothing_else(kafka_broker: LocalBroker, tmp_path: Path) -> None:
     """Two hosts are two reports, an answered referral and a test are not in them, and the sheet holds the same."""
+    kafka = kafka_broker.bootstrap
     _fill(kafka)
     agencies, sheet = tmp_path / "agencies.toml", tmp_path / "urls.csv"
     agencies.write_text(RECORD)
@@ -74,9 +76,7 @@ def test_a_desk_of_ours_must_be_named_before_anything_is_exported(kafka: str, tm
 def _fill(kafka: str) -> None:
     """Five referrals in the desk's feed, of which the second is acknowledged and the last is a test."""
     admin = AdminClient({"bootstrap.servers": kafka})
-    there = admin.list_topics(timeout=20).topics
-    missing = [NewTopic(name, 1, 1) for name in (AGENCY + DESK, DELIVERIES) if name not in there]
-    for created in admin.create_topics(missing).values() if missing else ():
+    for created in admin.create_topics([NewTopic(name, 1, 1) for name in (AGENCY + DESK, DELIVERIES)]).values():
         created.result(20)
     producer = Producer({"bootstrap.servers": kafka})
     for number, host in enumerate(["a", "a", "a", "b", "b"]):
