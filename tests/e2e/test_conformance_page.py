@@ -85,7 +85,7 @@ def wait_until_ready(address: str, log: Path) -> None:
 
 
 @pytest.fixture
-def page(kafka: str, tmp_path: Path) -> Iterator[Page]:
+def page(module_kafka: str, tmp_path: Path) -> Iterator[Page]:
     """The page's onboarding record with a receiver on this machine, every hop, and the notifier's door."""
     receiver, door = free_port(), free_port()
     agencies = tmp_path / "agencies.toml"
@@ -102,7 +102,9 @@ def page(kafka: str, tmp_path: Path) -> Iterator[Page]:
         "VIDARE_ALLOW_LOOPBACK": "on",
         "VIDARE_TOKEN_HOTLINE_NL": TOKEN,
     }
-    mesh = ProcessMesh(kafka, tmp_path / "mesh", partitions=1, extra=extra, hops=(*HOPS, ("notifier", "receipts")))
+    mesh = ProcessMesh(
+        module_kafka, tmp_path / "mesh", partitions=1, extra=extra, hops=(*HOPS, ("notifier", "receipts"))
+    )
     commands = tmp_path / "bin"
     commands.mkdir()
     (commands / "vidare").write_text(f'#!/bin/sh\nexec {sys.executable} -m services.cli "$@"\n')

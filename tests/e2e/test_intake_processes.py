@@ -65,18 +65,20 @@ class Sender:
 
 
 @pytest.fixture(scope="module")
-def sender(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sender]:
+def sender(module_kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sender]:
     """Intake's processes and somebody who sends."""
     home: Path = tmp_path_factory.mktemp("intake")
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]
-    mesh = ProcessMesh(kafka, home, partitions=1, extra={"VIDARE_TOKEN_ECPAT_SE": TOKEN}, hops=(("intake", "hop"),))
+    mesh = ProcessMesh(
+        module_kafka, home, partitions=1, extra={"VIDARE_TOKEN_ECPAT_SE": TOKEN}, hops=(("intake", "hop"),)
+    )
     try:
         mesh.start()
         mesh.extra["VIDARE_PORT"] = str(port)
         mesh.add("intake", "door", 0)
-        made = Sender(kafka, f"http://127.0.0.1:{port}")
+        made = Sender(module_kafka, f"http://127.0.0.1:{port}")
         _wait(made.http)
         yield made
         made.http.close()

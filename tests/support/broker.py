@@ -46,6 +46,12 @@ def kafka_broker(tmp_path: Path) -> Iterator[LocalBroker]:
         yield broker
 
 
+@pytest.fixture(scope="module")
+def module_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap servers of a broker for one file of tests: what others wrote is not in its topics."""
+    yield from _started(LocalBroker(tmp_path_factory.mktemp("kafka")))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say which broker the tests had, above all what was left out."""
     chosen = config.stash.get(CHOSEN, None)
