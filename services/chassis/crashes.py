@@ -83,7 +83,7 @@ class CrashLog:
             return
         # Under suspicion the note is exact, whatever it costs; else one note covers the whole batch.
         suspected = self.most(spot, offset) is not None
-        self._open[spot] = (first, offset if suspected else first + self._span)
+        self._open[spot] = (first, offset if suspected else offset + self._span)
         self._write(sync=suspected)
 
     def done(self, next_: dict[Spot, int]) -> None:

@@ -100,6 +100,19 @@ def test_ends_at_other_places_condemn_nobody(tmp_path: Path) -> None:
         assert log.most(SPOT, first) == FEW
 
 
+def test_a_batch_over_sparse_offsets_is_noted_whole_and_not_for_every_record(tmp_path: Path) -> None:
+    """Offsets have gaps; a record far behind the first is in the note, and its neighbours need no new one."""
+    path = tmp_path / "c.json"
+    log = CrashLog(path, limit=3, span=100)
+    log.enter(SPOT, 0, 0)
+    log.enter(SPOT, 0, 5_000)
+    noted = path.read_bytes()
+    log.enter(SPOT, 0, 5_100)
+
+    assert path.read_bytes() == noted
+    assert CrashLog(path, limit=3, span=100).most(SPOT, 5_100) == FEW
+
+
 def test_progress_clears_a_suspicion(tmp_path: Path) -> None:
     """A batch that was committed, or an end that had another cause, counts for nothing."""
     path = tmp_path / "c.json"
