@@ -33,7 +33,7 @@ from services.notifier.door import DoorParts, create_door
 from services.notifier.hop import NotifierHop
 from services.notifier.intake import ReceiptsHop
 from services.notifier.links import links_of
-from services.notifier.onboarded import Onboarded, mail_warnings
+from services.notifier.onboarded import Onboarded, mail_warnings, webhook_warnings
 
 PORT = 8104
 CUSTODY_PORT = 8105
@@ -88,6 +88,8 @@ def _warn(settings: Settings, agencies: Onboarded) -> None:
     for agency in agencies.records.values():
         for warning in mail_warnings(agency, has_relay=settings.smtp is not None):
             logger().warning("an agency's mail needs a look", agency=agency.id, reason=warning)
+        for warning in webhook_warnings(agency):
+            logger().warning("an agency's webhook needs a look", agency=agency.id, reason=warning)
 
 
 def receipts(settings: Settings, agencies: Onboarded, number: str) -> int:

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from contracts.onboarding import Agency, EmailChannel
+from contracts.onboarding import Agency, EmailChannel, WebhookChannel
 from contracts.vocabulary import ChannelName
 from services.chassis.errors import Misconfigured
 from services.chassis.onboarding import Agencies, leaves
@@ -78,6 +78,18 @@ def mail_warnings(agency: Agency, *, has_relay: bool) -> Iterator[str]:
         yield "it is told of referrals that it cannot read: add encrypt_to or token to its record"
 
 
+def in_clear_text(hook: WebhookChannel) -> bool:
+    """Tell whether what is sent to *hook* would leave this machine readable by everyone on the way."""
+    address = urlsplit(hook.url)
+    return address.scheme == "http" and not _is_here(address.hostname or "")
+
+
+def webhook_warnings(agency: Agency) -> Iterator[str]:
+    """The same for a webhook: one bad address must not stop the mesh for all others."""
+    if agency.webhook is not None and ChannelName.WEBHOOK in agency.channels and in_clear_text(agency.webhook):
+        yield "its webhook.url is http, so its referrals would leave in clear text: they wait; give an https address"
+
+
 def _check_email(where: str, email: EmailChannel) -> None:
     for name, address in (("to", email.to), ("from", email.sender)):
         if not is_address(address):
@@ -111,11 +123,6 @@ def _check_webhook(where: str, agency: Agency) -> None:
     hook = agency.webhook
     if hook is None:
         return
-    address = urlsplit(hook.url)
-    if address.scheme == "http" and not _is_here(address.hostname or ""):
-        raise Misconfigured(
-            f"{where}: webhook.url is http, so referrals would leave in clear text; give an https address"
-        )
     if hook.secret is None and hook.signing_key is None:
         raise Misconfigured(
             f"{where}: webhook has neither secret nor signing_key, so nothing it gets could be verified; add one"

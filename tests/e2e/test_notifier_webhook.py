@@ -178,7 +178,7 @@ async def test_cookies_are_not_kept() -> None:
 async def test_no_call_goes_to_an_address_that_is_not_public(host: str) -> None:
     """Literal or by name: refused at the connect, and nothing is sent."""
     async with listening(says(NO_CONTENT)) as (port, requests):
-        end = await send(f"http://{host}:{port}/x", may=public_only)
+        end = await send(f"https://{host}:{port}/x", may=public_only)
 
     assert (AttemptEnd(fault="refused_address"), []) == (end, requests)
 
@@ -187,10 +187,16 @@ async def test_no_call_goes_to_an_address_that_is_not_public(host: str) -> None:
 async def test_odd_spellings_of_an_address_lead_nowhere(host: str) -> None:
     """Whether the client or the guard refuses them, nothing is sent."""
     async with listening(says(NO_CONTENT)) as (port, requests):
-        end = await send(f"http://{host}:{port}/x", may=public_only)
+        end = await send(f"https://{host}:{port}/x", may=public_only)
 
     assert end.fault in {"refused_address", "protocol"}
     assert [] == requests
+
+
+@pytest.mark.parametrize("host", ["192.0.2.7", "[2001:db8::7]", "agency.example"])
+async def test_nothing_leaves_in_clear_text(host: str) -> None:
+    """Behind TLS or not at all, even where every address may be called."""
+    assert AttemptEnd(fault="refused_address") == await send(f"http://{host}:9/x", may=lambda _ip: True)
 
 
 async def test_a_name_with_one_private_address_is_refused_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +210,7 @@ async def test_a_name_with_one_private_address_is_refused_as_a_whole(monkeypatch
 
     monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", mixed)
 
-    assert AttemptEnd(fault="refused_address") == await send("http://agency.example/x", may=public_only)
+    assert AttemptEnd(fault="refused_address") == await send("https://agency.example/x", may=public_only)
 
 
 async def test_a_name_that_changes_its_mind_gains_nothing() -> None:

@@ -33,8 +33,9 @@ from services.notifier.channels.email_relay import (
 )
 from services.notifier.channels.guard import MAY, AddressRefused, public_only
 from services.notifier.channels.observed import LATE, Observe, span_of, unobserved
+from services.notifier.channels.pushing import barred
 from services.notifier.links import Answerable, Links
-from services.notifier.onboarded import Onboarded, fits
+from services.notifier.onboarded import Onboarded
 from services.notifier.verdicts import Fault
 
 
@@ -86,9 +87,9 @@ class EmailEffects:
         began, now = time.time_ns(), self._now()
         if agency is None or asked.notice is None:
             end = AttemptEnd(fault=Fault.INTERNAL)
-        elif asked.is_test is not None and not fits(agency, is_test=asked.is_test):
-            end = AttemptEnd(fault=Fault.REFUSED_ADDRESS)  # the record has changed since: a test stays away from it
-        elif agency.email is None or ChannelName.EMAIL not in agency.channels:
+        elif fault := barred(agency, asked, ChannelName.EMAIL):
+            end = AttemptEnd(fault=fault)
+        elif agency.email is None:
             end = AttemptEnd(fault=Fault.NO_CHANNEL)
         else:
             end = await self._attempt(agency, agency.email, asked.notice, document)

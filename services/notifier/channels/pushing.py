@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+from contracts.onboarding import Agency
 from contracts.vocabulary import ChannelName
 from services.chassis.hop import Effect, Effects, Told
-from services.notifier.attempt import AttemptEnd, tell
+from services.notifier.attempt import Asked, AttemptEnd, tell
+from services.notifier.onboarded import fits
 from services.notifier.verdicts import Fault
 
 
@@ -21,3 +23,10 @@ class Pushing:
         if channel is None:
             return tell(effect.key, AttemptEnd(fault=Fault.NO_CHANNEL))
         return await channel.perform(effect)
+
+
+def barred(agency: Agency, asked: Asked, channel: ChannelName) -> Fault | None:
+    """Why nothing may leave for *agency* by *channel*, as its record stands now; None: it may."""
+    if asked.is_test is not None and not fits(agency, is_test=asked.is_test):
+        return Fault.REFUSED_ADDRESS  # the record has changed since: a test stays away from it
+    return None if channel in agency.channels else Fault.NO_CHANNEL

@@ -25,8 +25,9 @@ from services.notifier import feed
 from services.notifier.attempt import AttemptEnd, read_body, read_key, tell
 from services.notifier.channels.guard import MAY, AddressRefused, guarded_connector, public_only
 from services.notifier.channels.observed import LATE, Observe, span_of, unobserved
+from services.notifier.channels.pushing import barred
 from services.notifier.channels.signing import headers
-from services.notifier.onboarded import Onboarded, fits
+from services.notifier.onboarded import Onboarded, in_clear_text
 from services.notifier.receipts import LARGEST_BYTES
 from services.notifier.schedule import retry_after
 from services.notifier.sealing import content_type
@@ -84,10 +85,12 @@ class WebhookEffects:
         began, now = time.time_ns(), self._now()
         if agency is None or not document:
             end = AttemptEnd(fault=Fault.INTERNAL)
-        elif asked.is_test is not None and not fits(agency, is_test=asked.is_test):
-            end = AttemptEnd(fault=Fault.REFUSED_ADDRESS)  # the record has changed since: a test stays away from it
-        elif agency.webhook is None or ChannelName.WEBHOOK not in agency.channels:
+        elif fault := barred(agency, asked, ChannelName.WEBHOOK):
+            end = AttemptEnd(fault=fault)
+        elif agency.webhook is None:
             end = AttemptEnd(fault=Fault.NO_CHANNEL)
+        elif in_clear_text(agency.webhook):
+            end = AttemptEnd(fault=Fault.REFUSED_ADDRESS)  # behind TLS or not at all
         else:
             mark = feed.headers(asked.number, asked.previous) if asked.number is not None else ()
             end = await self._attempt(agency, agency.webhook, Letter(named.id, document, dict(mark)))
