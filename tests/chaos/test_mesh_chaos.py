@@ -21,7 +21,7 @@ import pytest
 from services.cli.broker import LocalBroker
 from tests.chaos.slow import busy_file
 from tests.support.mesh import ProcessMesh, Worker
-from tests.support.oracle import Reader, Seen, doubled, publish, topics_like
+from tests.support.oracle import Reader, Seen, doubled, publish, settled_members, topics_like
 
 TIPS = int(os.environ.get("VIDARE_CHAOS_TIPS", "2000"))
 FAULTS = int(os.environ.get("VIDARE_CHAOS_FAULTS", "24"))
@@ -154,12 +154,20 @@ def publish_all(kafka: str, ordeal: Ordeal, halt: threading.Event) -> None:
 
 
 def hurt(mesh: ProcessMesh, dice: random.Random, number: int, service: str) -> None:
-    """One fault: two thirds kill -9, one third SIGSTOP in the middle of a decision, beyond the session time-out."""
+    """
+    One fault: two thirds kill -9, one third SIGSTOP in the middle of a decision, until others have its tasks.
+
+    That is longer than the session time-out; a zombie that wakes before would find its tasks as it left them.
+    """
     victim: Worker = dice.choice([place for place in mesh.places if service in {"", place.service}])
     if number % 3 == 2:
-        _await(busy_file(mesh.home, victim.service, str(victim.number)).exists)
+        busy = busy_file(mesh.home, victim.service, str(victim.number))
+        busy.unlink(missing_ok=True)  # of a decision that a kill cut short
+        _await(busy.exists)
+        before = settled_members(mesh.kafka, victim.service)
         with mesh.frozen(victim):
             time.sleep(STOP_SECONDS)
+            _await(lambda: bool(now := settled_members(mesh.kafka, victim.service)) and not (before and before <= now))
     else:
         mesh.kill(victim)
         time.sleep(dice.uniform(0.5, 3.0))

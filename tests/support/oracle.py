@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,15 @@ def topics_like(kafka: str, prefix: str) -> list[str]:
         return sorted(name for name in consumer.list_topics(timeout=20).topics if name.startswith(prefix))
     finally:
         consumer.close()
+
+
+def settled_members(kafka: str, group: str) -> frozenset[str]:
+    """Ids of the members among whom *group* has shared out its partitions; none while it is sharing them out."""
+    admin = AdminClient({"bootstrap.servers": kafka})
+    found = admin.describe_consumer_groups([group], request_timeout=10)[group].result()
+    return (
+        frozenset(each.member_id for each in found.members) if found.state == ConsumerGroupState.STABLE else frozenset()
+    )
 
 
 class Reader:
