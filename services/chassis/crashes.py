@@ -1,8 +1,8 @@
 """
 Which records were in work when the process ended, so that one bad record cannot end it for ever.
 
-The file is written when a batch begins and when it is committed; a kill leaves
-it standing. Each end among the records of the one before narrows the suspicion:
+The file is written when records are taken and when they are committed; a kill
+leaves it standing. Each end among the records of the one before narrows the suspicion:
 after the first, they are worked a few at a time, after the second one by one;
 the record that was alone in work at the third is dead-lettered alone. An end
 elsewhere is a new suspicion: a worker that is killed now and then from outside
@@ -33,11 +33,9 @@ class Suspect:
 class CrashLog:
     """The file of one task."""
 
-    def __init__(self, path: Path | None, *, limit: int, span: int) -> None:
+    def __init__(self, path: Path | None, *, limit: int) -> None:
         self._path = path
         self._limit = limit
-        self._span = 2 * span
-        """Offsets that a batch may reach over: behind a record there may stand the marker of its transaction."""
         self._open: dict[Spot, tuple[int, int]] = {}
         self._suspects: dict[Spot, Suspect] = {}
         if path is not None:
@@ -74,16 +72,21 @@ class CrashLog:
         """The condemned record is dealt with; those behind it start with a clean slate."""
         self._suspects.pop(spot, None)
 
-    def enter(self, spot: Spot, first: int, offset: int) -> None:
-        """The record at *offset* is in work, in a batch of *spot* that began at *first*."""
+    def enter(self, spot: Spot, first: int, offset: int, last: int) -> None:
+        """
+        The record at *offset* is in work, in a batch of *spot* that began at *first*; *last*: taken and next to come.
+
+        A range may not reach over records to come: ends minutes apart would meet in it, and condemn who was
+        never in work at any of them.
+        """
         if self._path is None:
             return
         open_ = self._open.get(spot)
         if open_ is not None and open_[0] == first and offset <= open_[1]:
             return
-        # Under suspicion the note is exact, whatever it costs; else one note covers the whole batch.
+        # Under suspicion the note is exact, whatever it costs; else one note covers what was taken together.
         suspected = self.most(spot, offset) is not None
-        self._open[spot] = (first, offset if suspected else offset + self._span)
+        self._open[spot] = (first, offset if suspected else max(offset, last))
         self._write(sync=suspected)
 
     def done(self, next_: dict[Spot, int]) -> None:
@@ -93,6 +96,8 @@ class CrashLog:
             suspect = self._suspects.get(spot)
             if suspect is not None and offset > suspect.last:
                 del self._suspects[spot]
+            elif suspect is not None:
+                suspect.first = max(suspect.first, offset)  # what is committed is innocent
         if self._path is not None:
             self._write(sync=False)
 

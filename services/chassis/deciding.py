@@ -86,15 +86,16 @@ class Decider:
     def _read(self, record: Record) -> _Read:
         """What *record* brought; never raises for what stands in it."""
         spot = Spot(record.topic, record.partition)
-        if self._crashes.condemned(spot, record.offset):
+        crashed = self._crashes.condemned(spot, record.offset)
+        if crashed:
             self._crashes.spare(spot)
-            return _Read(spot, self._unread(record), DeadReason.CRASHED_THREE_TIMES)
         found = header_map(record.headers)
         try:
             event = event_of(record, untrusted=self._hop.untrusted, found=found)
         except Poison as poison:
-            return _Read(spot, self._unread(record), poison.reason)
-        return _Read(spot, self._writer.origin(Input(event, self._at, record), found))
+            return _Read(spot, self._unread(record), DeadReason.CRASHED_THREE_TIMES if crashed else poison.reason)
+        origin = self._writer.origin(Input(event, self._at, record), found)
+        return _Read(spot, origin, DeadReason.CRASHED_THREE_TIMES if crashed else None)
 
     def _decide(self, draft: Draft, step: _Read, *, urgent: bool) -> _Decided:
         """

@@ -41,9 +41,7 @@ class Turns:
         self.first_changes: Mapping[str, bytes | None] = {}
         """Rows that the next change of state brings along."""
         self.ending = False
-        self.crashes = CrashLog(
-            runtime.file("crashes", f"{spec.id}.json"), limit=tuning.crashes, span=tuning.batch_records
-        )
+        self.crashes = CrashLog(runtime.file("crashes", f"{spec.id}.json"), limit=tuning.crashes)
         self._spec = spec
         self._rt = runtime
         self._inputs = inputs
@@ -154,7 +152,7 @@ class Turns:
             if room <= 0 or (most is not None and len(given) + draft.inputs >= most):
                 self._last = most is not None
                 break
-            self.crashes.enter(spot, self.worked[spot], record.offset)
+            self.crashes.enter(spot, self.worked[spot], record.offset, self._inputs.taken[spot] - 1)
             given.append(record)
             room -= len(record.value or b"")
             if most == 1:

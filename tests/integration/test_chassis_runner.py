@@ -356,6 +356,9 @@ async def test_a_record_that_the_broker_always_refuses_is_parked_alone(tmp_path:
     assert ends == 3
     assert [record.value for record in broker.records("out")] == [b"1", b"2", b"3"]
     assert [dict(r.headers)[h.DLQ_REASON] for r in broker.records("in-dlq")] == [b"crashed_three_times"]
+    told = [CustodyEntry.model_validate_json(r.value or b"") for r in broker.records("custody")]
+    cursed = dict(fed(b"cursed").headers)[h.CE_ID].decode()
+    assert [str(entry.cause) for entry in told if entry.kind == "tip.parked"] == [cursed], "or the books miss the tip"
 
 
 async def test_hops_do_not_keep_state_without_a_changelog() -> None:

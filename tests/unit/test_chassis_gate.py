@@ -70,17 +70,17 @@ async def test_the_floor_is_for_one_and_those_who_wait_longest_come_first() -> N
 
 def crash_at(path: Path, *worked: int) -> CrashLog:
     """A process that died while *worked* was in one batch; the log the next one finds."""
-    log = CrashLog(path, limit=3, span=100)
+    log = CrashLog(path, limit=3)
     for offset in worked:
-        log.enter(SPOT, worked[0], offset)
-    return CrashLog(path, limit=3, span=100)
+        log.enter(SPOT, worked[0], offset, worked[-1])
+    return CrashLog(path, limit=3)
 
 
 def test_a_record_is_condemned_after_three_ends(tmp_path: Path) -> None:
     """Once: a few at a time. Twice: one by one. Three times: the record is dead-lettered alone, no other."""
     path = tmp_path / "c.json"
     once = crash_at(path, 5, 6, 7)
-    assert (once.most(SPOT, 5), once.most(SPOT, 205), once.most(SPOT, 206)) == (FEW, FEW, None)
+    assert (once.most(SPOT, 5), once.most(SPOT, 7), once.most(SPOT, 8)) == (FEW, FEW, None)
     twice = crash_at(path, 6, 7, 8)
     assert (twice.most(SPOT, 6), twice.most(SPOT, 8), twice.most(SPOT, 9)) == (1, 1, None)
     thrice = crash_at(path, 7)
@@ -100,30 +100,49 @@ def test_ends_at_other_places_condemn_nobody(tmp_path: Path) -> None:
         assert log.most(SPOT, first) == FEW
 
 
-def test_a_batch_over_sparse_offsets_is_noted_whole_and_not_for_every_record(tmp_path: Path) -> None:
-    """Offsets have gaps; a record far behind the first is in the note, and its neighbours need no new one."""
+def test_ends_among_neighbours_condemn_nobody(tmp_path: Path) -> None:
+    """A few records at a time come to a slow worker: what it had never seen at one end is not suspected at the next."""
     path = tmp_path / "c.json"
-    log = CrashLog(path, limit=3, span=100)
-    log.enter(SPOT, 0, 0)
-    log.enter(SPOT, 0, 5_000)
+    for first in range(0, 12, 4):
+        log = crash_at(path, first, first + 1, first + 3)
+
+        assert (log.most(SPOT, first), log.most(SPOT, first + 4)) == (FEW, None)
+
+
+def test_what_was_committed_after_an_end_is_innocent(tmp_path: Path) -> None:
+    """Suspicion falls on what is still to be committed, and only on that."""
+    path = tmp_path / "c.json"
+    log = crash_at(path, 5, 6, 7, 8)
+    log.enter(SPOT, 5, 5, 5)
+    log.done({SPOT: 7})
+    again = crash_at(path, 4, 6)  # worked anew from before: the changelog was lost
+
+    assert again.most(SPOT, 6) == FEW
+
+
+def test_what_was_taken_together_is_noted_once(tmp_path: Path) -> None:
+    """Offsets have gaps; a record far behind the first is in the note, and those before it need no new one."""
+    path = tmp_path / "c.json"
+    log = CrashLog(path, limit=3)
+    log.enter(SPOT, 0, 0, 5_100)
     noted = path.read_bytes()
-    log.enter(SPOT, 0, 5_100)
+    log.enter(SPOT, 0, 5_000, 5_100)
 
     assert path.read_bytes() == noted
-    assert CrashLog(path, limit=3, span=100).most(SPOT, 5_100) == FEW
+    assert CrashLog(path, limit=3).most(SPOT, 5_100) == FEW
 
 
 def test_progress_clears_a_suspicion(tmp_path: Path) -> None:
     """A batch that was committed, or an end that had another cause, counts for nothing."""
     path = tmp_path / "c.json"
     log = crash_at(path, 5)
-    log.enter(SPOT, 5, 205)
-    log.done({SPOT: 206})
-    again = crash_at(path, 206)
-    again.enter(SPOT, 206, 206)
+    log.enter(SPOT, 5, 5, 5)
+    log.done({SPOT: 6})
+    again = crash_at(path, 6)
+    again.enter(SPOT, 6, 6, 6)
     again.done({})
 
-    assert CrashLog(path, limit=3, span=100).most(SPOT, 206) == FEW
+    assert CrashLog(path, limit=3).most(SPOT, 6) == FEW
 
 
 def test_a_broken_crash_file_suspects_nobody(tmp_path: Path) -> None:
@@ -131,7 +150,7 @@ def test_a_broken_crash_file_suspects_nobody(tmp_path: Path) -> None:
     path = tmp_path / "c.json"
     path.write_bytes(b"\x00nonsense")
 
-    assert not CrashLog(path, limit=3, span=100).condemned(SPOT, 0)
+    assert not CrashLog(path, limit=3).condemned(SPOT, 0)
 
 
 def test_a_run_of_dead_letters_stops_the_task_and_a_restart_is_no_way_around(tmp_path: Path) -> None:
@@ -182,4 +201,7 @@ def test_a_process_answers_its_probes(request_: tuple[str, str], status: int) ->
     """Live but not ready yet; metrics; nothing else."""
     server = HealthServer(lambda: Health(live=True, ready=False, body={"tasks": {}}), lambda: b"metrics")
 
-    assert server.answer(*request_).startswith(b"HTTP/1.1 %d " % status)
+    answer = server.answer(*request_)
+
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert (request_ != ("GET", "/live")) or answer.endswith(b'\r\n\r\n{"live":true}')
