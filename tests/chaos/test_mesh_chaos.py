@@ -6,6 +6,7 @@ reader, and progress all the time but for the broker's own restart.
 """
 
 import json
+import math
 import os
 import random
 import threading
@@ -60,6 +61,8 @@ class Watch:
     seen: list[Seen] = field(default_factory=list)
     stalls: list[float] = field(default_factory=list)
     forgiven_until: float = 0.0
+    fault: int = 0
+    """Which fault is being done; tips come in as long as there are more."""
     _halt: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
@@ -123,7 +126,7 @@ class Ordeal:
 
     @property
     def bunch(self) -> int:
-        """Tips to publish every half second, so that tips come in as long as faults happen."""
+        """Tips to publish every half second."""
         return max(1, round(self.tips / (self.faults * FAULT_SECONDS / PAUSE_SECONDS)))
 
 
@@ -146,15 +149,18 @@ def _await(is_so: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def publish_all(kafka: str, ordeal: Ordeal, halt: threading.Event) -> None:
-    """Publish all tips in small bunches over the run, with a poison header and an oversize record among them."""
+def publish_all(watch: Watch, ordeal: Ordeal, halt: threading.Event) -> None:
+    """Publish all tips in small bunches over all faults, with a poison header and an oversize record among them."""
     for start in range(0, ordeal.tips, ordeal.bunch):
+        while start * ordeal.faults > ordeal.tips * (watch.fault + 1):
+            if halt.wait(PAUSE_SECONDS):
+                return
         records: list[tuple[str, bytes | None, list[tuple[str, bytes]]]] = [
             ("tips-inbox-ecpat-se-urgent" if i % 20 == 0 else "tips-inbox-ecpat-se", tip(i), [])
             for i in range(start, min(ordeal.tips, start + ordeal.bunch))
         ]
         records.append(("tips-inbox-ecpat-se", b"x" * 600_000, [("traceparent", b"\xff\xfe")]))
-        publish(kafka, records)
+        publish(watch.kafka, records)
         if halt.wait(PAUSE_SECONDS):
             return
 
@@ -192,23 +198,26 @@ def endure(
     watch, halt = Watch(kafka, ordeal.tips), threading.Event()
     mesh.start()
     reader = threading.Thread(target=watch.run, daemon=True)
-    writer = threading.Thread(target=publish_all, args=(kafka, ordeal, halt), daemon=True)
+    writer = threading.Thread(target=publish_all, args=(watch, ordeal, halt), daemon=True)
     reader.start()
     writer.start()
 
     for number in range(ordeal.faults):
         if enough(watch):
             break
+        watch.fault = number
         watch.await_work()
         hurt(mesh, dice, number, ordeal.service)
         if number == ordeal.faults // 4:
             mesh.add("router", "hop", 9)
         if number == ordeal.faults // 2:
-            watch.forgiven_until = time.monotonic() + 60
+            watch.forgiven_until = math.inf
             broker.kill()
             broker.start()
+            watch.forgiven_until = time.monotonic() + STALL_SECONDS
         if number == 3 * ordeal.faults // 4:
             mesh.leave(next(w for w in mesh.places if w.number == 9))
+    watch.fault = ordeal.faults
     end = time.monotonic() + PATIENCE_SECONDS
     while not (watch.complete() or enough(watch)) and time.monotonic() < end:
         time.sleep(0.5)
