@@ -156,8 +156,18 @@ def _read_operators(made: Networks, path: Path) -> None:
         try:
             made.note(Operator(row.id, row.kind, row.agency), row.cidr, row.asn)
         except ValueError as error:
-            raise file.refuse(("operator", number, "cidr"), f"operator {row.id!r}: {error}") from error
+            wrong = next((block for block in row.cidr if not _is_block(block)), "")
+            where, near = ("operator", number, "cidr"), (f'"{wrong}"',)
+            raise file.refuse(where, f"operator {row.id!r}: {error}", near=near) from error
         made.listed.append(Listed(row.id, row.kind, row.source, row.date, len(row.cidr), len(row.asn), path))
+
+
+def _is_block(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_exits(made: Networks, path: Path) -> None:

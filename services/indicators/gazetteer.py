@@ -7,12 +7,16 @@ date in its head. A text that names two areas names none: nothing is guessed.
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from services.chassis.errors import Misconfigured
+
 _FOLDER = Path(__file__).parent / "data"
+_COLUMNS = ["kind", "text", "area"]
+_ROWS = ("area", "name", "word", "postcode")
 _POSTCODE = re.compile(r"(?:\b[A-Z]{1,2}-(\d{3}) ?(\d{2})\b)|(?:(?<![\d-])(\d{3}) (\d{2})(?= +[^\W\d_]))")
 """As written on an envelope: with the country's letter, or in two groups before the place's name."""
 
@@ -102,13 +106,67 @@ def _table(country: str) -> _Table | None:
     path = _FOLDER / f"places-{country}.csv"
     if not (country.isalpha() and path.is_file()):
         return None
-    made = _Table()
-    lines = (line for line in path.read_text("utf-8").splitlines() if not line.startswith("#"))
-    for row in csv.DictReader(lines):
-        kind, text, area = row["kind"], row["text"], row["area"]
+    return read_table(path)
+
+
+def read_table(path: Path) -> _Table:
+    """
+    Read the table of places *path*.
+
+    Raises:
+        Misconfigured: With the line of the first fault and its reason.
+    """
+    made, areas = _Table(), set[str]()
+    for number, cells in _rows(path):
+        fault = _fault(cells, made, areas)
+        if fault:
+            raise Misconfigured(f"{path}:{number}: {fault}")
+        kind, text, area = cells
         if kind == "postcode":
             made.postcodes[text] = area
         else:
             (made.words if kind == "word" else made.names)[text] = area
             made.folded[text.casefold()] = area
     return made
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Rows behind the head, each with its line; every row is one line."""
+    try:
+        lines = path.read_bytes().decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        broken = error.object[: error.start].count(b"\n") + 1
+        raise Misconfigured(f"{path}:{broken}: not UTF-8") from None
+    told = [(number, line.removesuffix("\r")) for number, line in enumerate(lines, 1)]
+    told = [(number, line) for number, line in told if line and not line.startswith("#")]
+    if not told or told[0][1].split(",") != _COLUMNS:
+        raise Misconfigured(f"{path}:{told[0][0] if told else 1}: the columns must be {','.join(_COLUMNS)}")
+    for number, row in told[1:]:
+        try:
+            yield number, next(csv.reader([row], strict=True))
+        except csv.Error as error:
+            raise Misconfigured(f"{path}:{number}: not CSV: {error}") from None
+
+
+def _fault(cells: Sequence[str], made: _Table, areas: set[str]) -> str | None:
+    """What is wrong with one row, or None; notes the areas that were named."""
+    if len(cells) != len(_COLUMNS):
+        return f"{len(cells)} cells instead of {len(_COLUMNS)}"
+    kind, text, area = cells
+    if kind not in _ROWS:
+        return f"kind {kind!r} is none of {', '.join(_ROWS)}"
+    if not all(cell and cell == cell.strip() and cell.isprintable() for cell in cells):
+        return "a cell is empty, begins or ends with a blank, or holds a control character"
+    if kind == "area":
+        areas.add(text)
+    if area not in areas:
+        return f"area {area!r} stands in no row of kind area above"
+    if kind == "postcode":
+        return _fault_of_code(text, made)
+    return f"a second row for {text!r}" if text.casefold() in made.folded else None
+
+
+def _fault_of_code(text: str, made: _Table) -> str | None:
+    if not (text.isascii() and text.isdigit() and 2 <= len(text) <= 5):
+        return f"postcode {text!r} is not two to five digits"
+    return f"a second row for postcode {text}" if text in made.postcodes else None

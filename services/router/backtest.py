@@ -21,6 +21,10 @@ from services.router.rulebook import Rulebook
 EXAMPLES = 3
 
 
+class Unreadable(Exception):
+    """A recorded decision whose facts cannot be heard again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One decision that the other book takes otherwise."""
@@ -44,9 +48,21 @@ class Judge:
     partners: Mapping[str, Partner]
 
     def change(self, decided: DecisionRecorded) -> Change | None:
-        """What the new book changes, or None."""
+        """
+        What the new book changes, or None.
+
+        Raises:
+            Unreadable: It tells facts that this version does not know.
+        """
         if decided.px in BY_NO_RULE:
             return None
+        try:
+            return self._change(decided)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # Facts are a record of another version's vocabulary: whatever does not fit shows in one of these ways.
+            raise Unreadable from error
+
+    def _change(self, decided: DecisionRecorded) -> Change | None:
         partner = self.partners.get(decided.partner)
         history = _history(decided, decided=False)
         facts = facts_from(decided.facts, self.atlas, history.excluded)
@@ -69,6 +85,8 @@ class Tally:
 
     decisions: int = 0
     changed: int = 0
+    unreadable: int = 0
+    """Records that are no decision, or tell facts that this version does not know: left out."""
     by_rule: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[Change]] = field(default_factory=dict)
 
@@ -89,6 +107,7 @@ class Tally:
         return {
             "decisions": self.decisions,
             "changed": self.changed,
+            "unreadable": self.unreadable,
             "by_rule": [
                 {"rule": rule, "decisions": count, "examples": [_json(one) for one in self.examples[rule]]}
                 for rule, count in sorted(self.by_rule.items())

@@ -2,14 +2,15 @@
 The rulebook in use: what an operator published, proven once more before it decides anything.
 
 A book that cannot be loaded or proven changes nothing: the one before stays,
-and says so. No published book is ever lost, each lies under its digest.
+and says so, in a process that starts as in one that runs. No published book
+is ever lost, each lies under its digest.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,6 +22,16 @@ from services.chassis.tomlfile import text_of
 from services.router.decision import World
 from services.router.proof import prove
 from services.router.rulebook import Rulebook, parse_rulebook
+
+DIGEST, BEFORE = "digest", "before"
+"""What an activation names: the book that decides from now on, and the one that it replaced."""
+
+
+class InEarlierForce(NamedTuple):
+    """A book that decided once, and where in the topic that is said."""
+
+    digest: str
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +50,40 @@ class Published:
         """The last activation."""
         self.newer: list[str] = []
         """Keys of books that were published after it."""
+        self._earlier: dict[str, int] = {}
+        """Digests that were in force before, the latest last, and the offsets that name them."""
         self._texts: dict[str, bytes] = {}
 
     def take(self, records: Iterable[Record]) -> None:
         """Take in records of the topic, in their order."""
         for record in records:
             if record.key == ACTIVE.encode():
+                self._remember(self.active)
                 self.active = record
                 self.newer.clear()
             elif record.key is not None and record.value is not None:
                 self._texts[record.key.decode("utf-8", "replace")] = record.value
                 self.newer.append(record.key.decode("utf-8", "replace"))
+
+    def earlier(self) -> Iterator[InEarlierForce]:
+        """
+        What was in force before the last activation, the latest first.
+
+        The topic is compacted: where it has forgotten earlier activations, the last one still names the one before.
+        """
+        told = dict(self._earlier)
+        before = _named_in(self.active, BEFORE)
+        if before is not None and self.active is not None:
+            told.setdefault(before, self.active.offset)
+        for digest in reversed(told):
+            yield InEarlierForce(digest, told[digest])
+
+    def _remember(self, record: Record | None) -> None:
+        for name in (BEFORE, DIGEST):
+            digest = _named_in(record, name)
+            if digest is not None and record is not None:
+                self._earlier.pop(digest, None)
+                self._earlier[digest] = record.offset
 
     def named(self, digest: str) -> Rulebook | None:
         """
@@ -101,8 +135,8 @@ class Books:
         before = self.published.active
         self.published.take(records)
         last = self.published.active
-        if last is not None and last is not before:
-            self._activate(last)
+        if last is not None and last is not before and not self._activate(last) and self.current.offset is None:
+            self._fall_back()
         for key in self.published.newer:
             self._look_at(key)
         self.published.newer.clear()
@@ -121,15 +155,25 @@ class Books:
         kept = short(self.current.world.book.digest)
         logger().warning("a rulebook is refused; the one before stays", reason=self.wrong, digest=kept)
 
-    def _activate(self, record: Record) -> None:
+    def _activate(self, record: Record) -> bool:
         try:
-            self.current = InUse(self._world_of(digest_in(record.value)), record.offset)
+            self._use(digest_in(record.value), record.offset)
         except Misconfigured as error:
             self._refuse(error)
-        else:
-            self.wrong = None
-            digest = short(self.current.world.book.digest)
-            logger().info("a rulebook is in use", digest=digest, offset=record.offset)
+            return False
+        self.wrong = None
+        return True
+
+    def _fall_back(self) -> None:
+        """Begin by the last book that was fit for use, as every process that was there when it was activated."""
+        for digest, offset in self.published.earlier():
+            with suppress(Misconfigured):
+                self._use(digest, offset)
+                return
+
+    def _use(self, digest: str, offset: int) -> None:
+        self.current = InUse(self._world_of(digest), offset)
+        logger().info("a rulebook is in use", digest=short(self.current.world.book.digest), offset=offset)
 
     def _world_of(self, digest: str) -> World:
         world = self.current.world
@@ -152,9 +196,9 @@ def short(digest: str) -> str:
     return digest.removeprefix("sha256:")[:12]
 
 
-def activation(digest: str) -> bytes:
-    """The value under the key ``active``."""
-    return orjson.dumps({"digest": digest})
+def activation(digest: str, before: str | None = None) -> bytes:
+    """The value under the key ``active``: the book in force, and the one *before* it."""
+    return orjson.dumps({DIGEST: digest, BEFORE: before} if before else {DIGEST: digest})
 
 
 def active_of(records: Iterable[Record]) -> str | None:
@@ -174,10 +218,20 @@ def digest_in(value: bytes | None) -> str:
     Raises:
         Misconfigured: It names none.
     """
+    digest = _word(value, DIGEST)
+    if digest is None:
+        raise Misconfigured(f"topic {RULEBOOKS}, key {ACTIVE}: names no digest; publish with `vidare rules activate`")
+    return digest
+
+
+def _named_in(record: Record | None, name: str) -> str | None:
+    return None if record is None else _word(record.value, name)
+
+
+def _word(value: bytes | None, name: str) -> str | None:
+    """The text that an activation gives as *name*; None where it gives none."""
     data: Any = None
     with suppress(orjson.JSONDecodeError):
         data = orjson.loads(value or b"null")
-    digest = data.get("digest") if isinstance(data, dict) else None
-    if not isinstance(digest, str):
-        raise Misconfigured(f"topic {RULEBOOKS}, key {ACTIVE}: names no digest; publish with `vidare rules activate`")
-    return digest
+    found = data.get(name) if isinstance(data, dict) else None
+    return found if isinstance(found, str) else None

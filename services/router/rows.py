@@ -54,6 +54,8 @@ class TipRow:
     history: dict[str, Any] = field(default_factory=dict)
     review: str | None = None
     """Id of the open question to a person."""
+    proposed: dict[str, Any] = field(default_factory=dict)
+    """What one person wants of a P0 and another has not confirmed: ``by`` and ``wish``."""
     region: str | None = None
     turned_away: int = 0
     """How often an agency said that it is not theirs: decided again once, then a person looks."""

@@ -115,7 +115,7 @@ class Turn:
         tip, px = words.located.received, words.decision.px
         asked = next((to for to in words.decision.destinations if to.id == REVIEW), None)
         fresh = cause in (Cause.NEW, Cause.REVISION)
-        row.review = None
+        row.review, row.proposed = None, {}
         if asked is not None:
             self._ask(words, row, asked.rules, asked.priority)
         elif fresh and px is not None and px not in BY_NO_RULE and sampled(tip.tip_id):

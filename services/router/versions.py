@@ -116,8 +116,12 @@ class Planner:
         if self.row.sighted.get(destination.id) == lead.referral:
             return
         self.row.sighted[destination.id] = lead.referral
+        # A group is as urgent as its most urgent member: whoever counts on hears that.
+        level = min(Priority(lead.priority), destination.priority)
+        lead.priority = level
         if count(lead, self.partner):
-            self._write(destination, Action.SIGHTINGS, lead.referral, sightings=lead.count, via=lead.partners)
+            raised = replace(destination, priority=level)
+            self._write(raised, Action.SIGHTINGS, lead.referral, sightings=lead.count, via=lead.partners)
 
     def _take_back(self, agency: str, sent: Sent) -> None:
         lead = self.group.leads.get(agency)

@@ -56,6 +56,11 @@ class Crowd:
             self._processes[member].send_signal(signal.SIGSTOP)
             self._stopped[member] = time.monotonic() + seconds
 
+    def thaw(self, member: str) -> None:
+        """SIGCONT before its time."""
+        with self._lock:
+            self._stopped[member] = 0.0
+
     @property
     def awake(self) -> list[str]:
         """Workers that are not frozen."""

@@ -11,7 +11,7 @@ from contracts.events import CustodyEntry
 from services.chassis.errors import Misconfigured
 from services.chassis.settings import Settings
 from services.cli.commands.activate import activate, published
-from services.cli.signed import whoever
+from services.cli.signed import actor_of, whoever
 from services.router.rulebook import load_rulebook
 from tests.support.router_world import SETTINGS
 
@@ -27,7 +27,7 @@ def test_a_book_lies_under_its_digest_before_it_is_named_active() -> None:
 
     assert (text.topic, text.key, text.value) == (topics.RULEBOOKS, book.digest.encode(), path.read_bytes())
     assert (active.topic, active.key) == (topics.RULEBOOKS, b"active")
-    assert orjson.loads(active.value or b"") == {"digest": book.digest}
+    assert orjson.loads(active.value or b"") == {"digest": book.digest, "before": "sha256:old"}
     said = CustodyEntry.model_validate_json(entry.value or b"")
     assert (said.kind, said.actor, said.tip) == ("policy.changed", "person:anna", None)
     assert said.basis == {"rulebook": "default", "before": "sha256:old", "after": book.digest}
@@ -45,7 +45,8 @@ def test_a_book_that_cannot_be_proven_is_refused_before_a_broker_is_asked(tmp_pa
 
 
 def test_somebody_always_signs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name given, else the account's; a blank is no name."""
+    """The name given, else the account's, which is no person's and says so; a blank is no name."""
     monkeypatch.setenv("LOGNAME", "bo")
 
-    assert (whoever(" anna "), whoever(None), whoever("  ")) == ("anna", "bo", "bo")
+    assert (whoever(" anna "), whoever(None), whoever("  ")) == ("anna", "login:bo", "login:bo")
+    assert (actor_of(whoever("anna")), actor_of(whoever(None))) == ("person:anna", "login:bo")

@@ -190,13 +190,16 @@ async def test_the_door_refuses_in_words(client: AsyncClient, body: bytes, query
 
 async def test_the_door_says_that_it_lives_and_what_decides(client: AsyncClient) -> None:
     """
-    Liveness, readiness with the rulebook's digest, metrics.
+    Liveness, readiness with the rulebook's digest, metrics; to whoever watches, by whatever name it calls.
     """
-    ready = await client.get("/ready")
+    ready = await client.get("/ready", headers={"Host": "router-door:8103"})
 
     assert ready.json()["rulebook"]["digest"] == shipped().book.digest
+    assert (await client.get("/live")).json() == {"live": True}
     for path in ("/live", "/metrics"):
-        assert (await client.get(path)).status_code == 200
+        assert (await client.get(path, headers={"Host": "router-door:8103"})).status_code == 200
+    strange = await client.post("/v1/explain", content=b"{}", headers={"Host": "evil.example"})
+    assert (strange.status_code, strange.json()["code"]) == (400, "not_permitted")
 
 
 async def test_the_door_follows_the_rulebook_in_force_and_names_it(client: AsyncClient, books: Books) -> None:

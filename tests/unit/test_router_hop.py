@@ -147,35 +147,62 @@ def test_r39_holds_the_takedown_and_takes_the_others_back(room: Room) -> None:
 
 def test_e63_one_viral_file_is_one_referral_with_a_count_for_removal(room: Room) -> None:
     """
-    Each account is news for the police; the hotline gets one referral and notices at 2, 10 and 100.
+    5,000 accounts: each is news for the police, related to the first; the hotline gets one referral and the counts.
+
+    The row of the group does not grow with them.
     """
     kinds: Counter[tuple[str, str]] = Counter()
-    for n in range(120):
-        emits = room.locate(a_tip("NL", reference=f"V-{n}", **facts(n)))
-        kinds.update((agency, body["action"]) for agency, body in told(emits).items())
+    sizes: list[int] = []
+    for n in range(5_000):
+        for agency, body in told(room.locate(a_tip("NL", reference=f"V-{n}", **facts(n)))).items():
+            kinds[agency, body["action"]] += 1
+            assert agency != "police-se" or bool(body["related"]) is (n > 0)
+        sizes.append(len(room.store.get("group/" + "0" * 32) or b""))
 
-    assert kinds["police-se", "new"] == 120
-    assert kinds["hotline-nl", "new"] == 1
-    assert kinds["hotline-nl", "sightings"] == 3
+    assert kinds["police-se", "new"] == 5_000
+    assert kinds["hotline-nl", "new"] == kinds["interpol-iccam", "new"] == 1
     notices = [
         b["sightings"]
         for b in room.bodies(topics.ROUTED)
         if b["action"] == "sightings" and b["destination"] == "hotline-nl"
     ]
-    assert notices == [2, 10, 100]
+    assert notices == [2, 10, 100, 1_000]
+    assert max(sizes) < sizes[0] + 20
 
 
 def test_e63_a_sign_of_danger_in_a_later_tip_goes_out_at_once(room: Room) -> None:
     """
-    The same file with a child in crisis is its own urgent referral, related to the first.
+    Tip 3,001 of the same file, a child in crisis: its own urgent referral to all, related to the first.
     """
     first = told(room.locate(a_tip("NL", reference="V-1", **facts())))
+    for n in range(2, 3_001):
+        room.locate(a_tip("NL", reference=f"V-{n}", **facts()))
 
-    danger = room.locate(a_tip("NL", reference="V-2", **facts(signals=(Signal.CRISIS,))))
+    danger = room.locate(a_tip("NL", reference="V-3001", **facts(signals=(Signal.CRISIS,))))
 
     assert actions(danger) == {"hotline-nl": "new", "interpol-iccam": "new", "police-se": "new"}
     assert {emit.topic for emit in danger} == {topics.ROUTED + topics.URGENT}
-    assert told(danger)["police-se"]["related"] == [first["police-se"]["referral_id"]]
+    for agency, body in told(danger).items():
+        assert (body["priority"], body["group"]) == ("P0", "0" * 32)
+        assert body["related"] == [first[agency]["referral_id"]]
+
+
+def test_e63_danger_in_one_raises_its_group(room: Room) -> None:
+    """
+    A group is as urgent as its most urgent member: the next notice of the count says so, by the urgent lane.
+    """
+    for n in range(9):
+        room.locate(a_tip("NL", reference=f"V-{n}", **facts(signals=(Signal.CRISIS,) if n == 5 else ())))
+
+    notices = [emit for n in range(9, 12) for emit in room.locate(a_tip("NL", reference=f"V-{n}", **facts()))]
+
+    assert {agency: body["priority"] for agency, body in told(notices).items()} == {
+        "hotline-nl": "P0",
+        "interpol-iccam": "P0",
+        "police-se": "P0",
+    }
+    assert {(body["action"], body["sightings"]) for body in told(notices).values()} == {("sightings", 10)}
+    assert {emit.topic for emit in notices} == {topics.ROUTED + topics.URGENT}
 
 
 @pytest.mark.parametrize(

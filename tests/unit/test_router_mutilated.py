@@ -173,6 +173,18 @@ def test_a_mutilated_rulebook_is_refused_on_its_line(
         (swap("NL,Netherlands", "NL,Nether\x00lands"), "\nNL,", "control character"),
         (lambda data: data + b"ZZ,Nowhere,,none,,,none,n/a,,W1,no\n", "\nZZ,", "'ZZ' is not a country"),
         (lambda data: data + b"x" * (9 * 2**20), "iso2", "larger than"),
+        (swap("\nNL,", "\nSE,Netherlands,,none,,,none,member,,W1,no\nNL,"), "\nSE,Sweden", "a second row for SE"),
+        (
+            lambda data: b"\n".join(one for one in data.split(b"\n") if not one.startswith(b"NL,")),
+            None,
+            "no row for NL",
+        ),
+        (swap("\nNL,", "\nnl,"), "\nnl,", "'nl' is not a country code"),
+        (swap("\nNL,", "\nUK,"), "\nUK,", "'UK' is not a country code"),
+        (swap("NL,Netherlands", b"NL,\xe9lan"), "\nNL,", "not UTF-8"),
+        (lambda data: data.decode().encode("utf-16"), "", "not UTF-8"),
+        (lambda data: data[: data.index(b"\nNL,") + 12], "\nNL,", "cells instead of 11"),
+        (lambda data: data.replace(b",", b";"), "iso2", "the columns must be"),
     ],
 )
 def test_a_mutilated_registry_is_refused_on_its_line(
@@ -186,6 +198,17 @@ def test_a_mutilated_registry_is_refused_on_its_line(
     assert any(one in told for one in reason.split("|")), told
     if mark is not None:
         assert line == line_with(data, mark) + mark.startswith("\n"), told
+
+
+def test_other_line_ends_are_the_same_registry(tmp_path: Path) -> None:
+    """A table saved on another system is as good, and its faults stand on the same lines."""
+    path = tmp_path / "registry.csv"
+    path.write_bytes(REGISTRY.replace(b"\n", b"\r\n"))
+    assert load_registry(path).rows == load_registry(SETTINGS.registry_file).rows
+
+    bad = REGISTRY.replace(b"\n", b"\r\n").replace(b"\nNL,", b"\nZZ,", 1)
+    line, _ = refusal(path, bad, load_registry)
+    assert line == line_with(bad, "\nZZ,") + 1
 
 
 def test_other_line_ends_are_the_same_book(tmp_path: Path) -> None:

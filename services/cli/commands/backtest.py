@@ -7,6 +7,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from contracts.events import DecisionRecorded
 from contracts.topics import DECISIONS, RULEBOOKS
 from services.chassis.broker_port import Broker, Spot
@@ -16,14 +18,17 @@ from services.cli import output
 from services.cli.context import with_broker
 from services.cli.kafka_io import all_records, connected
 from services.cli.progress import Advance, progress
-from services.router.backtest import Judge, Tally
+from services.cli.wronguse import WrongUse
+from services.router.backtest import Judge, Tally, Unreadable
 from services.router.books import Published, active_of
 from services.router.decision import World
 from services.router.rulebook import Rulebook, load_rulebook
 from services.router.world import load_world
 
-_SPAN = re.compile(r"(\d{1,6})([mhd])").fullmatch
+_SPAN = re.compile(r"([0-9]{1,6})([mhd])").fullmatch
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+LONGEST = timedelta(days=36_525)
+"""A century: nothing was recorded earlier, and no clock goes back for ever."""
 
 
 def span_of(text: str) -> timedelta:
@@ -36,7 +41,10 @@ def span_of(text: str) -> timedelta:
     found = _SPAN(text.strip())
     if found is None:
         raise Misconfigured(f"--since {text!r} is no length of time: write 90m, 12h or 7d")
-    return timedelta(**{_UNITS[found.group(2)]: int(found.group(1))})
+    span = timedelta(**{_UNITS[found.group(2)]: int(found.group(1))})
+    if span > LONGEST:
+        raise Misconfigured(f"--since {text!r} is longer than a century: write 90m, 12h or 7d")
+    return span
 
 
 def backtest(settings: Settings, new: Path, since: str, *, json: bool = False) -> int:
@@ -44,12 +52,13 @@ def backtest(settings: Settings, new: Path, since: str, *, json: bool = False) -
     Compare; 1 if a decision would differ.
 
     Raises:
-        Misconfigured: The rulebook cannot be loaded or proven, or *since* is no length of time.
+        Misconfigured: The rulebook cannot be loaded or proven.
+        WrongUse: *since* is no length of time.
     """
     from services.cli.commands.rules import proven  # noqa: PLC0415
 
+    begin = _begin(since)
     book, _ = proven(settings, new)
-    begin = datetime.now(UTC) - span_of(since)
     settings = with_broker(settings)
 
     async def run() -> Tally:
@@ -65,6 +74,13 @@ def backtest(settings: Settings, new: Path, since: str, *, json: bool = False) -
     return 1 if tally.changed else 0
 
 
+def _begin(since: str) -> datetime:
+    try:
+        return datetime.now(UTC) - span_of(since)
+    except Misconfigured as error:
+        raise WrongUse(str(error)) from None
+
+
 async def how_many(broker: Broker) -> int:
     """How many records lie in the topic of decisions, markers included."""
     count = (await broker.partitions([DECISIONS])).get(DECISIONS, 0)
@@ -78,17 +94,21 @@ async def compared(broker: Broker, world: World, new: Rulebook, begin: datetime,
     published.take([record async for record in all_records(broker, RULEBOOKS)])
     judge = Judge(new, _finder(published, world), world.atlas, world.partners)
     tally = Tally()
-    async for decided in _decisions(broker, advance):
-        if decided.decided_at >= begin:
-            tally.add(judge.change(decided))
+    async for value in _recorded(broker, advance):
+        try:
+            decided = DecisionRecorded.model_validate_json(value)
+            if decided.decided_at >= begin:
+                tally.add(judge.change(decided))
+        except (ValidationError, Unreadable):
+            tally.unreadable += 1
     return tally
 
 
-async def _decisions(broker: Broker, advance: Advance) -> AsyncIterator[DecisionRecorded]:
+async def _recorded(broker: Broker, advance: Advance) -> AsyncIterator[bytes]:
     async for record in all_records(broker, DECISIONS):
         advance(1)
         if record.value is not None:
-            yield DecisionRecorded.model_validate_json(record.value)
+            yield record.value
 
 
 def _finder(published: Published, world: World) -> Callable[[str], Rulebook]:
@@ -114,6 +134,8 @@ def _finder(published: Published, world: World) -> Callable[[str], Rulebook]:
 
 def _in_words(tally: Tally) -> None:
     output.line(f"{tally.changed} of {tally.decisions} decisions would differ")
+    if tally.unreadable:
+        output.note(f"{tally.unreadable} records are no decisions that this version can read; they are left out")
     if not tally.by_rule:
         return
     output.table(("rule", "decisions"), sorted(tally.by_rule.items()))

@@ -131,9 +131,10 @@ async def decisions_of(broker: Broker, ids: Sequence[str]) -> list[Given]:
     found: list[tuple[str, int, bytes]] = []
     async for record in all_records(broker, DECISIONS):
         if record.value is not None and any(name.encode() in record.value for name in wanted):
-            kept = DecisionRecorded.model_validate_json(record.value)
-            if str(kept.tip_id) in wanted:
-                found.append((str(kept.tip_id), kept.version, record.value))
+            with suppress(ValidationError):  # somebody else's record; it is nobody's decision
+                kept = DecisionRecorded.model_validate_json(record.value)
+                if str(kept.tip_id) in wanted:
+                    found.append((str(kept.tip_id), kept.version, record.value))
     return [Given(f"tip {tip} version {version}", data) for tip, version, data in sorted(found)]
 
 

@@ -7,6 +7,7 @@ correction, an answer or a clock may have decided the tip anew since.
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +30,7 @@ from services.cli.context import with_broker
 from services.cli.kafka_io import all_records, connected, write
 from services.router.registry import load_registry
 from services.router.reviews import HumanDecision
+from services.router.signers import different
 
 NO = 1
 MAY = tuple(level for level in Priority if level is not Priority.PX)
@@ -113,11 +115,9 @@ async def waiting(broker: Broker) -> list[Open]:
     """Every question that is open now."""
     latest: dict[UUID, tuple[int, Priority]] = {}
     async for record in all_records(broker, DECISIONS):
-        data = orjson.loads(record.value or b"{}")
-        version, level = int(data["version"]), Priority(data["priority"])
-        known = latest.get(UUID(data["tip_id"]))
-        if known is None or version >= known[0]:
-            latest[UUID(data["tip_id"])] = version, level
+        said = _decision_in(record)
+        if said is not None and said[1] >= latest.get(said[0], (0, Priority.PX))[0]:
+            latest[said[0]] = said[1:]
     questions = [record async for record in all_records(broker, REVIEWS)]
     found = [
         Open(asked, latest[asked.tip_id][1], record)
@@ -127,12 +127,22 @@ async def waiting(broker: Broker) -> list[Open]:
     return sorted(found, key=lambda one: (one.asked.priority, one.asked.decide_by, str(one.asked.tip_id)))
 
 
+def _decision_in(record: Record) -> tuple[UUID, int, Priority] | None:
+    """Tip, version and level of a recorded decision; None for a record that is none."""
+    try:
+        data = orjson.loads(record.value or b"null")
+        return UUID(data["tip_id"]), int(data["version"]), Priority(data["priority"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
 def _newest(records: Iterable[Record]) -> Iterable[tuple[ReviewAsked, Record]]:
     """The last word on each question."""
     last: dict[UUID, tuple[ReviewAsked, Record]] = {}
     for record in records:
-        asked = ReviewAsked.model_validate_json(record.value or b"{}")
-        last[asked.review_id] = asked, record
+        with suppress(ValidationError):  # the router parks what is no question; here it hides none of the others
+            asked = ReviewAsked.model_validate_json(record.value or b"null")
+            last[asked.review_id] = asked, record
     return last.values()
 
 
@@ -143,7 +153,7 @@ async def decided(broker: Broker, settings: Settings, name: str, wish: Wish, now
     Raises:
         Refused: Nobody asked, or it may not be decided so.
     """
-    found = await waiting(broker)
+    found, name = await waiting(broker), name.strip().lower()
     one = next((each for each in found if name in (str(each.asked.tip_id), str(each.asked.review_id))), None)
     if one is None:
         raise Refused(f"no open question {name}: `vidare review list` shows those that wait")
@@ -191,11 +201,11 @@ def answer(one: Open, wanted: HumanDecision, by: Sequence[str], now: datetime) -
         Refused: Two people are needed, or nobody signed.
     """
     asked = one.asked
-    people = tuple(dict.fromkeys((*asked.decided_by, *(name.strip() for name in by if name.strip()))))
-    if not [name for name in by if name.strip()]:
+    if not different(by):
         raise Refused("a decision needs somebody who takes it: --by NAME")
-    lower = wanted.priority is not None and wanted.priority > Priority.P0
-    if one.level is Priority.P0 and (wanted.close or lower) and len({name.casefold() for name in people}) < 2:
+    lowers = wanted.lowers(one.level)
+    people = different((*(_proposers(asked, wanted) if lowers else ()), *by))
+    if lowers and len(people) < 2:
         raise Refused("lowering or closing a P0 needs two different people: name the second with another --by")
     at = rfc3339_ms(now)
     body: dict[str, Any] = asked.model_dump(mode="json", by_alias=True) | {
@@ -211,6 +221,15 @@ def answer(one: Open, wanted: HumanDecision, by: Sequence[str], now: datetime) -
     kept = [(h.VIDARE_TIP, str(asked.tip_id).encode()), *([(h.VIDARE_CAUSE, cause)] if cause else [])]
     headers = [pair for pair in (*headers, *kept) if pair[1]]
     return Out(REVIEWS, one.record.partition, one.record.key, orjson.dumps(body), headers, epoch_ms(now))
+
+
+def _proposers(asked: ReviewAsked, wanted: HumanDecision) -> tuple[str, ...]:
+    """Who proposed the very same on the open question; nobody agrees to what somebody else wants besides."""
+    try:
+        proposed = HumanDecision.model_validate(asked.decision or {})
+    except ValidationError:
+        return ()
+    return asked.decided_by if proposed.wish == wanted.wish else ()
 
 
 def told(one: Open) -> dict[str, Any]:
