@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
 from contracts.vocabulary import DeadReason
 from services.chassis.broker_port import Place
@@ -86,14 +86,23 @@ class DoorProducer:
         """After a failure the client's sequence is broken: every later record would fail too. Make a new one."""
         if self._client is client:
             self._client = None
-            with suppress(Exception):
-                async with asyncio.timeout(1.0):
-                    await client.stop()
+            await _let_go(client, 1.0)
 
     async def stop(self) -> None:
         """Close."""
         if self._client is not None:
             client, self._client = self._client, None
-            with suppress(Exception):
-                async with asyncio.timeout(WITHIN_S):
-                    await client.stop()
+            await _let_go(client, WITHIN_S)
+
+
+async def _let_go(client: Any, within_s: float) -> None:
+    """Close *client*; cut it off where it is not rid of its records in time, or every failure leaves one that tries on."""
+    with suppress(Exception):
+        async with asyncio.timeout(within_s):
+            await client.stop()
+            return
+    with suppress(Exception):
+        async with asyncio.timeout(within_s):
+            client._message_accumulator.fail_all(KafkaTimeoutError())
+            await client.client.close()
+            await client._sender.close()

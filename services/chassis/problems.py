@@ -25,10 +25,19 @@ def add_problems(app: FastAPI) -> None:
 
 
 def problem_answer(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """A problem document."""
-    title = code.replace("_", " ")
-    body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
-    return JSONResponse(body, status, headers, media_type=PROBLEM)
+    """Answer with a problem document."""
+    return JSONResponse(problem_of(status, code, detail), status, headers, media_type=PROBLEM)
+
+
+def problem_of(status: int, code: str, detail: str) -> dict[str, object]:
+    """Return a problem document as RFC 9457 has it."""
+    return {
+        "type": "about:blank",
+        "title": code.replace("_", " "),
+        "status": int(status),
+        "code": code,
+        "detail": detail,
+    }
 
 
 async def _on_http(_: Request, error: Exception) -> Response:

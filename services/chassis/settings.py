@@ -4,22 +4,55 @@ Settings every process shares: ``VIDARE_*`` in the environment, the same names i
 Secrets are references (``env:NAME``, ``file:PATH``) and are resolved when used, not when loaded.
 """
 
+from collections.abc import Collection, Mapping
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from services.chassis.errors import Misconfigured
 
 ROOT = Path(__file__).resolve().parents[2]
 """Where contracts/, services/ and deploy/ lie."""
 
+PREFIX = "VIDARE_"
 Switch = Literal["on", "off"]
+
+
+class _File(TomlConfigSettingsSource):
+    """``vidare.toml``: the names of the environment or, shorter, without ``VIDARE_``; any other is a mistake."""
+
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        return named_as_settings(super()._read_file(file_path), Settings.model_fields)
+
+
+def named_as_settings(given: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """
+    Return what a ``vidare.toml`` gives, by the names of the settings.
+
+    Raises:
+        ValueError: A name is no setting, or one is given twice; a misspelt one would be passed over in silence.
+    """
+    found: dict[str, Any] = {}
+    for key, value in given.items():
+        name = key.lower().removeprefix(PREFIX.lower())
+        if name not in known or name in found:
+            wrong = "is given twice" if name in found else "is no setting"
+            msg = f"{key!r} {wrong}; `vidare config` lists the names"
+            raise ValueError(msg)
+        found[name] = value
+    return found
 
 
 class Settings(BaseSettings):
     """What a process is told from outside; ``vidare config`` prints it with the source of each value."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDARE_", toml_file="vidare.toml", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, toml_file="vidare.toml", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     kafka: str | None = None
     """Bootstrap servers; unset: the local broker that ``vidare broker`` runs."""
@@ -74,7 +107,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the same)
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments before the environment before ``vidare.toml``."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, _File(settings_cls)
 
     @property
     def partners_file(self) -> Path:
@@ -106,3 +139,23 @@ class Settings(BaseSettings):
     def demo_agencies(self) -> bool:
         """True while nobody real is onboarded: every channel of the shipped set stays on this machine."""
         return self.agencies is None
+
+
+def load_settings(**arguments: object) -> Settings:
+    """
+    Read the settings; *arguments* go before the environment and ``vidare.toml``.
+
+    Raises:
+        Misconfigured: A value is wrong; names it and where it is read from, never the value.
+    """
+    try:
+        return Settings.model_validate({name: value for name, value in arguments.items() if value is not None})
+    except ValidationError as error:
+        raise Misconfigured("; ".join(_said(each) for each in error.errors(include_input=False))) from None
+
+
+def _said(error: ErrorDetails) -> str:
+    if not error["loc"]:  # the file itself
+        return f"vidare.toml cannot be read: {error['msg'].removeprefix('Value error, ')}"
+    name = "_".join(map(str, error["loc"])).upper()
+    return f"{PREFIX}{name}: {error['msg']} (from the environment or vidare.toml; `vidare config` shows which)"

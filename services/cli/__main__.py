@@ -67,12 +67,14 @@ def submit(
 
 @app.command()
 def bench(
-    *, quick: Annotated[bool, typer.Option("--quick", help="A tenth of the load, to see that it works.")] = False
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="A tenth of the load, to see that it works.")] = False,
+    json: Json = False,
 ) -> None:
     """Measure one hop beside other systems, then the whole chain; prints tables (about 15 minutes)."""
     from services.cli.commands.bench import run
 
-    end(run(quick=quick))
+    end(run(quick=quick, json=json))
 
 
 @app.command()
@@ -166,7 +168,7 @@ def conformance(  # noqa: PLR0913 - one for each option of the command
     ] = None,
     ca: Annotated[Path | None, typer.Option(help="Certificates to trust instead of the system's.")] = None,
     encrypt_to: Annotated[
-        Path | None, typer.Option(help="The receiver's public JWK, where documents come sealed.")
+        Path | None, typer.Option(help="The receiver's public JWK or JWK Set, where documents come sealed.")
     ] = None,
     timeout: Annotated[float, typer.Option(min=1, max=60, help="Seconds for each call.")] = 15,
     *,
@@ -187,7 +189,8 @@ def conformance(  # noqa: PLR0913 - one for each option of the command
 
 def main() -> None:
     """Run the command line; every error is one clear line, never a stack of calls."""
-    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what it complains of, we say ourselves
+    for client in ("aiokafka", "asyncio"):  # what they complain of when a command ends early, we say ourselves
+        logging.getLogger(client).addHandler(logging.NullHandler())
     try:
         app(prog_name="vidare")
     except Misconfigured as error:

@@ -109,7 +109,8 @@ def dlq_show(
 def dlq_replay(
     topic: Topic,
     by: Annotated[
-        str | None, typer.Option(help="Who replays; stands in the custody log. Who is logged in, if not given.")
+        str | None,
+        typer.Option(help="Who replays; stands in the custody log. If not given: the account, marked as `login:`."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many, oldest first.")] = None,
     *,
@@ -214,7 +215,10 @@ def rules_diff(
 @rules_app.command("activate")
 def rules_activate(
     file: Annotated[Path, typer.Argument(help="A rulebook; it is proven first.")],
-    by: Annotated[str | None, typer.Option(help="Who activates; stands in the custody log.")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Who activates; stands in the custody log. If not given: the account, marked as `login:`."),
+    ] = None,
     *,
     json: Json = False,
 ) -> None:

@@ -12,7 +12,7 @@ from types import FrameType
 
 from services.chassis.errors import Misconfigured
 from services.chassis.settings import Settings
-from services.cli.broker import ensure_broker
+from services.cli.broker import Keeper, ensure_broker
 from services.cli.commands.topics import apply_topics
 from services.cli.supervisor import Mesh
 
@@ -45,6 +45,10 @@ def running(settings: Settings, say: Say, *, workers: int = 1) -> Iterator[Mesh]
         stack.enter_context(alone(settings.home))
         broker = ensure_broker(settings, say=say)
         stack.callback(broker.stop)
+        if broker.java is not None:
+            keeper = Keeper(broker.java, say)
+            stack.callback(keeper.stop)
+            keeper.start()
         settings = settings.model_copy(update={"kafka": broker.bootstrap})
         started = time.monotonic()
         done = asyncio.run(apply_topics(settings))

@@ -15,6 +15,8 @@ from services.chassis.errors import Misconfigured
 from services.chassis.tracecontext import fresh_context
 
 SERVICE = "cli"
+LOGIN = "login:"
+"""Stands before the name of an account where nobody said who they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ def entry(act: Signed) -> Out:
     at = rfc3339_ms(act.at)
     document = {
         "schema": "custody/1", "v": 1, "kind": act.kind, "event": str(act.event), "at": at, "service": SERVICE,
-        "actor": f"person:{act.by}", "purpose": act.purpose, "basis": act.basis, "tally": {}, "out": [],
+        "actor": actor_of(act.by), "purpose": act.purpose, "basis": act.basis, "tally": {}, "out": [],
     }  # fmt: skip
     trace = fresh_context(act.event).header
     headers = Envelope(SERVICE).headers("custody/1", str(act.event).encode(), at.encode(), trace)
@@ -42,9 +44,14 @@ def entry(act: Signed) -> Out:
     return Out(topics.CUSTODY, 0, None, body, headers, epoch_ms(act.at))
 
 
+def actor_of(by: str) -> str:
+    """Who acts, in the words of the custody log: ``person:`` who was named, ``login:`` whom nobody named."""
+    return by if by.startswith(LOGIN) else f"person:{by}"
+
+
 def whoever(by: str | None) -> str:
     """
-    Return *by*, else the name of the account on this machine.
+    Return *by*, else the account on this machine, marked as one: several people may share it.
 
     Raises:
         Misconfigured: Nobody can be named.
@@ -52,6 +59,6 @@ def whoever(by: str | None) -> str:
     if by and by.strip():
         return by.strip()
     try:
-        return getpass.getuser()
+        return LOGIN + getpass.getuser()
     except (OSError, KeyError) as error:
         raise Misconfigured("nobody can be named for the custody log: say who you are with --by NAME") from error

@@ -4,12 +4,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-import uvicorn
-
-from services.chassis.errors import EX_CONFIG
+from services.chassis.errors import EX_CONFIG, Misconfigured
 from services.chassis.kafka import KafkaBroker
 from services.chassis.logs import configure
-from services.chassis.settings import Settings
+from services.chassis.serving import serve
+from services.chassis.settings import Settings, load_settings
 from services.custody.door import door
 
 PORT = 8105
@@ -21,26 +20,22 @@ def main(arguments: Sequence[str]) -> int:
     if list(arguments) != ["door"]:
         sys.stderr.write("use: python -m services.custody door\n")
         return WRONG_USE
-    settings = Settings()
+    try:
+        return _serve(load_settings())
+    except Misconfigured as error:
+        sys.stderr.write(f"{error}\n")
+        return EX_CONFIG
+
+
+def _serve(settings: Settings) -> int:
     bootstrap = settings.kafka
     if bootstrap is None:
-        sys.stderr.write(
-            "VIDARE_KAFKA is not set: name the broker's bootstrap servers, or start the mesh with `vidare up`\n"
+        raise Misconfigured(
+            "VIDARE_KAFKA is not set: name the broker's bootstrap servers, or start the mesh with `vidare up`"
         )
-        return EX_CONFIG
     configure("custody-door", settings.log_level)
     port = int(os.environ.get("VIDARE_PORT", PORT))
-    app = door(lambda: KafkaBroker(bootstrap))
-    # No forwarded headers: who is on this machine is decided by the connection alone.
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-    )
+    serve(door(lambda: KafkaBroker(bootstrap)), settings.host, port)
     return 0
 
 

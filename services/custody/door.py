@@ -8,14 +8,15 @@ from uuid import UUID
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from services.chassis.broker_port import Broker
+from services.chassis.callers import OwnHost
 from services.chassis.doormetrics import DoorMetrics
 from services.chassis.errors import Misconfigured
 from services.chassis.logs import logger
 from services.chassis.metrics import CONTENT_TYPE, Metrics
 from services.chassis.problems import add_problems
+from services.custody.books import Balance
 from services.custody.follow import Follower
 
 RETRY_S = 2.0
@@ -72,7 +73,7 @@ def door(connect: Callable[[], Broker], metrics: Metrics | None = None) -> FastA
 
     app = FastAPI(title="Vidare custody", lifespan=life, docs_url=None, redoc_url=None)
     add_problems(app)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS)
+    app.add_middleware(OwnHost, allowed_hosts=OUR_HOSTS)
     app.add_middleware(DoorMetrics, of=custody)
     app.state.custody = custody
     _health(app, custody)
@@ -92,17 +93,25 @@ def door(connect: Callable[[], Broker], metrics: Metrics | None = None) -> FastA
     return app
 
 
+def warnings_of(last: Balance | None) -> list[str]:
+    """Say what of the books an operator must look at."""
+    counts = {"unaccounted for": len(last.unaccounted), "doubled": last.duplicates} if last else {}
+    return [f"{count} {what}: vidare reconcile" for what, count in counts.items() if count]
+
+
 def _health(app: FastAPI, custody: Custody) -> None:
     @app.get("/live")
-    async def live() -> dict[str, str]:
+    async def live() -> dict[str, bool]:
         """Say that the process works."""
-        return {"status": "live"}
+        return {"live": True}
 
     @app.get("/ready")
     async def ready() -> Response:
         """Say whether the log can be read, and how the books stood at the last balance."""
         last = custody.follower.last if custody.follower else None
-        answer = {"ready": custody.wrong is None, "wrong": custody.wrong, "books": last.as_json() if last else None}
+        answer: dict[str, object] = {"ready": custody.wrong is None, "wrong": custody.wrong}
+        answer["warnings"] = warnings_of(last)
+        answer["books"] = last.as_json() if last else None
         return JSONResponse(answer, status_code=503 if custody.wrong else 200)
 
     @app.get("/metrics")

@@ -10,7 +10,7 @@ from services.chassis.logs import configure
 from services.chassis.onboarding import load_partners
 from services.chassis.process import run_hop
 from services.chassis.recording import hop_recorder, installed_version
-from services.chassis.settings import Settings
+from services.chassis.settings import Settings, load_settings
 from services.geolocate.geodata import Geodata
 from services.geolocate.hop import NAME, GeolocateHop
 from services.geolocate.names import resolver_of
@@ -25,9 +25,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("mode", choices=("door", "hop"))
     parser.add_argument("--id", default=os.environ.get("VIDARE_PORT"), help="which of several hop processes this is")
     given = parser.parse_args(arguments)
-    settings = Settings()
-    configure(f"{NAME}-{given.mode}", settings.log_level)
     try:
+        settings = load_settings()
+        configure(f"{NAME}-{given.mode}", settings.log_level)
         return run_door(settings) if given.mode == "door" else run(settings, f"{NAME}-{given.id}" if given.id else None)
     except Misconfigured as error:
         sys.stderr.write(f"{error}\n")
@@ -37,8 +37,7 @@ def main(arguments: Sequence[str]) -> int:
 def run_door(settings: Settings) -> int:
     """Serve the door."""
     # A hop process needs none of this, and is 13 MiB smaller without it.
-    import uvicorn  # noqa: PLC0415
-
+    from services.chassis.serving import serve  # noqa: PLC0415
     from services.chassis.tracing import DoorTracing  # noqa: PLC0415
     from services.geolocate.door import door  # noqa: PLC0415
 
@@ -47,7 +46,7 @@ def run_door(settings: Settings) -> int:
     watch.start()
     app = door(geodata, tracing, resolver=resolver_of(settings))
     port = int(os.environ.get("VIDARE_PORT", PORT))
-    uvicorn.run(app, host=settings.host, port=port, log_config=None, access_log=False)
+    serve(app, settings.host, port)
     watch.stop()
     tracing.close()
     return 0

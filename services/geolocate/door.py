@@ -6,9 +6,8 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from services.chassis.callers import from_this_machine
+from services.chassis.callers import OwnHost, from_this_machine
 from services.chassis.doormetrics import DoorMetrics
 from services.chassis.errors import Unavailable
 from services.chassis.metrics import CONTENT_TYPE
@@ -40,7 +39,7 @@ def door(
     """Make the door over *geodata*."""
     app = FastAPI(title="Vidare geolocate", docs_url=None, redoc_url=None)
     add_problems(app)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS)
+    app.add_middleware(OwnHost, allowed_hosts=OUR_HOSTS)
     app.add_middleware(DoorMetrics, of=tracing)
     _health(app, geodata, tracing, today)
 
@@ -81,9 +80,9 @@ def _located(geodata: Geodata, ip: str | None, url: str | None, today: date, res
 
 def _health(app: FastAPI, geodata: Geodata, tracing: DoorTracing, today: Callable[[], date]) -> None:
     @app.get("/live")
-    def live() -> dict[str, str]:
+    def live() -> dict[str, bool]:
         """Say that the process works."""
-        return {"status": "live"}
+        return {"live": True}
 
     @app.get("/ready")
     def ready() -> Response:

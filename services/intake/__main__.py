@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
-import uvicorn
 from fastapi import FastAPI
 
 from services.chassis.clock import SystemClock
@@ -17,7 +16,8 @@ from services.chassis.kafka import KafkaBroker
 from services.chassis.logs import configure, logger
 from services.chassis.onboarding import load_partners
 from services.chassis.process import run_hop
-from services.chassis.settings import Settings
+from services.chassis.serving import serve
+from services.chassis.settings import Settings, load_settings
 from services.chassis.tracing import DoorTracing
 from services.intake.bearer import Bearer
 from services.intake.door import DoorParts, create_door
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--id", default="0", help="number of this hop process; after a restart it keeps its work")
     asked = parser.parse_args(arguments)
     try:
-        settings = Settings()
+        settings = load_settings()
         return door(settings) if asked.mode == "door" else hop(settings, asked.id)
     except Misconfigured as error:
         sys.stderr.write(f"{error}\n")
@@ -59,11 +59,7 @@ def door(settings: Settings) -> int:
     """Run the door."""
     configure("intake-door", settings.log_level)
     port = int(os.environ.get("VIDARE_PORT", PORT))
-    # No access log: a caller's address and program are nobody's business. No forwarded headers: nothing is believed.
-    uvicorn.run(
-        application(settings), host=settings.host, port=port, log_config=None, access_log=False,
-        server_header=False, proxy_headers=False, h11_max_incomplete_event_size=16_384, timeout_keep_alive=30,
-    )  # fmt: skip
+    serve(application(settings), settings.host, port)
     return 0
 
 

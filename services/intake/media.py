@@ -13,6 +13,7 @@ from binascii import a2b_base64, unhexlify
 from urllib.parse import unquote
 
 from services.intake.magic import PACKET, PACKET_MARK, TAR_AT, WEAK_BYTES, magic_length
+from services.intake.spelled import holds_base85, is_bare_jxl, is_base32
 from services.intake.wrapped import blocks
 
 HEAD = 72
@@ -103,7 +104,7 @@ def holds_media(text: str) -> bool:
 
 
 def _plain(text: str) -> bool:
-    return _data_uri(text) or _raw(text) or _base64(text) or _hex(text) or _wrapped(text)
+    return _data_uri(text) or _raw(text) or _base64(text) or _hex(text) or _wrapped(text) or holds_base85(text)
 
 
 def _escaped(text: str) -> bool:
@@ -121,7 +122,8 @@ def _raw(text: str) -> bool:
 
 def _base64(text: str) -> bool:
     plain = text.translate(_URLSAFE) if "_" in text or "-" in text else text
-    if any(_is_media_base64(match.group()) for match in _BASE64_RUN.finditer(plain)):
+    runs = (match.group() for match in _BASE64_RUN.finditer(plain))
+    if any(_is_media_base64(run) or is_base32(run) for run in runs):
         return True
     glued = _glued(plain)
     return any(start in glued and bool(whole.search(glued)) for start, whole in _INSIDE.items())
@@ -142,7 +144,7 @@ def _is_media_base64(run: str, *, again: bool = True) -> bool:
     found = magic_length(data)
     if found > WEAK_BYTES or (found and len(run) != PHOTODNA_BASE64):
         return True
-    far = _is_tar(_decoded(run[TAR_FROM:TAR_TO])) or _is_stream(run)
+    far = _is_tar(_decoded(run[TAR_FROM:TAR_TO])) or _is_stream(run) or is_bare_jxl(data, run, bits=6)
     return far or (again and _is_media_inside(data))
 
 
@@ -165,7 +167,11 @@ def _decoded(quads: str) -> bytes:
 def _wrapped(text: str) -> bool:
     """Tell whether media stands in *text* in lines of one width; a list of digests is not taken for it."""
     plain = text.translate(_URLSAFE) if "_" in text or "-" in text else text
-    return any(_is_media_base64(block) or _is_media_hex(block, least=WEAK_BYTES + 1) for block in blocks(plain))
+    least = WEAK_BYTES + 1
+    return any(
+        _is_media_base64(block) or _is_media_hex(block, least=least) or is_base32(block, least=least)
+        for block in blocks(plain)
+    )
 
 
 def _is_stream(run: str) -> bool:
@@ -208,6 +214,8 @@ def _is_media_hex(run: str, *, least: int = 1) -> bool:
         return False
     found = magic_length(data)
     if found > WEAK_BYTES or (found >= least and len(run) not in HASH_LENGTHS):
+        return True
+    if least == 1 and is_bare_jxl(data, run, bits=4):
         return True
     if run[2 * TAR_AT : 2 * TAR_AT + 10].lower() == "7573746172":
         return True

@@ -54,11 +54,10 @@ def refusal_problem(refused: Refused) -> Problem:
 
 
 def unavailable(error: Unavailable) -> Problem:
-    """The problem that asks to come again: nothing was taken."""
+    """The problem that asks to come again: nobody knows whether it was taken."""
     seconds = max(1, round(error.retry_after.total_seconds()))
-    return Problem(
-        HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE, "nothing was taken; send it again", {"Retry-After": str(seconds)}
-    )
+    detail = "nobody knows whether it was taken; send it again: the same reference and content count once"
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE, detail, {"Retry-After": str(seconds)})
 
 
 def not_permitted() -> Problem:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
-import uvicorn
 from fastapi import FastAPI
 
 from contracts.vocabulary import ChannelName
@@ -19,7 +18,7 @@ from services.chassis.logs import configure, logger
 from services.chassis.onboarding import load_agencies, resolve_secret
 from services.chassis.process import run_hop
 from services.chassis.recording import hop_recorder
-from services.chassis.settings import Settings
+from services.chassis.settings import Settings, load_settings
 from services.chassis.tracing import DoorTracing
 from services.notifier.channels.email import EmailEffects, Post
 from services.notifier.channels.email_relay import own_relay
@@ -49,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     asked = parser.parse_args(arguments)
     try:
-        settings = Settings()
+        settings = load_settings()
         agencies = Onboarded.of(load_agencies(settings))
         if asked.mode == "door":
             return door(settings, agencies)
@@ -100,19 +99,12 @@ def receipts(settings: Settings, agencies: Onboarded, number: str) -> int:
 
 def door(settings: Settings, agencies: Onboarded) -> int:
     """Run the door."""
+    # A hop process needs none of this, and saves its memory.
+    from services.chassis.serving import serve  # noqa: PLC0415
+
     configure("notifier-door", settings.log_level)
     app = application(settings, agencies)
-    # No access log: a caller's address and program are nobody's business. No forwarded headers: nothing is believed.
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=_port() or PORT,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        h11_max_incomplete_event_size=16_384,
-    )
+    serve(app, settings.host, _port() or PORT)
     return 0
 
 

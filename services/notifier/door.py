@@ -269,5 +269,5 @@ async def _invalid_answer(request: Request, error: Exception) -> Response:
 
 async def _unavailable_answer(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the handler's form
     seconds = max(1, int(error.retry_after.total_seconds())) if isinstance(error, Unavailable) else 1
-    problem = Problem(503, "unavailable", "nothing was taken; come again")
+    problem = Problem(503, "unavailable", "come again; what was sent may have arrived, and counts once")
     return JSONResponse(problem.body, status_code=503, media_type=PROBLEM, headers={"retry-after": str(seconds)})

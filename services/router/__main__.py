@@ -16,7 +16,7 @@ from services.chassis.kafka import KafkaBroker
 from services.chassis.logs import configure, logger
 from services.chassis.process import EX_CRASH, run_hop
 from services.chassis.recording import hop_recorder, installed_version
-from services.chassis.settings import Settings
+from services.chassis.settings import Settings, load_settings
 from services.chassis.tuning import Tuning
 from services.router.books import Books
 from services.router.decision import World
@@ -36,9 +36,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("mode", choices=("door", "hop"))
     parser.add_argument("--id", default=os.environ.get("VIDARE_MEMBER", "0"), help="which of several hop processes")
     given = parser.parse_args(arguments)
-    settings = Settings()
-    configure(f"{NAME}-{given.mode}", settings.log_level)
     try:
+        settings = load_settings()
+        configure(f"{NAME}-{given.mode}", settings.log_level)
         return run_door(settings) if given.mode == "door" else run(settings, f"{NAME}-{given.id}")
     except Misconfigured as error:
         sys.stderr.write(f"{error}\n")
@@ -48,8 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 def run_door(settings: Settings) -> int:
     """Serve the door; a submission is explained by the composition that the command line uses."""
     # A hop process needs none of this, and saves its memory.
-    import uvicorn  # noqa: PLC0415
-
+    from services.chassis.serving import serve  # noqa: PLC0415
     from services.chassis.tracing import DoorTracing  # noqa: PLC0415
 
     # The one place where the router meets intake and geolocate: at its edge, through the command line's own code.
@@ -65,9 +64,7 @@ def run_door(settings: Settings) -> int:
     app = door(books, tracing, submitted=submitted, now=lambda: datetime.now(UTC))
     follower = FollowerThread(BookFollower(lambda: KafkaBroker(bootstrap), books)) if bootstrap else nullcontext()
     with follower:
-        uvicorn.run(
-            app, host=settings.host, port=int(os.environ.get("VIDARE_PORT", PORT)), log_config=None, access_log=False
-        )
+        serve(app, settings.host, int(os.environ.get("VIDARE_PORT", PORT)))
     tracing.close()
     return 0
 

@@ -9,11 +9,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from contracts import telemetry
 from contracts.events import TipLocated
-from services.chassis.callers import from_this_machine
+from services.chassis.callers import OwnHost, from_this_machine
 from services.chassis.doormetrics import DoorMetrics
 from services.chassis.errors import Unavailable
 from services.chassis.metrics import CONTENT_TYPE
@@ -38,7 +37,7 @@ def door(books: Books, tracing: DoorTracing, *, submitted: Submitted, now: Calla
     """Make the door over the rulebook in use, which *books* holds."""
     app = FastAPI(title="Vidare router", docs_url=None, redoc_url=None)
     add_problems(app)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=OUR_HOSTS)
+    app.add_middleware(OwnHost, allowed_hosts=OUR_HOSTS)
     app.add_middleware(DoorMetrics, of=tracing)
     _health(app, books, tracing)
 
@@ -101,9 +100,9 @@ def _is_located(body: bytes) -> bool:
 
 def _health(app: FastAPI, books: Books, tracing: DoorTracing) -> None:
     @app.get("/live")
-    def live() -> dict[str, str]:
+    def live() -> dict[str, bool]:
         """Say that the process works."""
-        return {"status": "live"}
+        return {"live": True}
 
     @app.get("/ready")
     def ready() -> dict[str, Any]:

@@ -133,6 +133,24 @@ def test_a_hop_that_is_killed_is_back_in_a_moment(up: Up) -> None:
     assert until(ready, 40)
 
 
+@pytest.mark.timeout(180)
+def test_a_broker_that_is_killed_is_back_at_its_address(up: Up) -> None:
+    """A kill -9 of the broker that it started is a restart too: same address, same records, and tips go through."""
+    first = json.loads(up.vidare("broker", "status", "--json").stdout)
+    accepted = _books(up)["accepted"]
+    os.kill(first["pid"], signal.SIGKILL)
+
+    def back() -> bool:
+        now = json.loads(up.vidare("broker", "status", "--json").stdout or "{}")
+        return bool(now.get("running")) and now["pid"] != first["pid"] and now["bootstrap"] == first["bootstrap"]
+
+    assert until(back, 60)
+    line = json.dumps(GOOD | {"reference": "UP-AGAIN"})
+    assert until(lambda: up.vidare("submit", "-", "--as", "ecpat-se", given=line).returncode == 0, 60)
+    assert until(lambda: _books(up)["accepted"] == accepted + 1 and _books(up)["in_flight"] == 0, 60)
+    assert "starts again" in (up.home / "said").read_text()
+
+
 @pytest.mark.timeout(120)
 def test_submit_sends_what_is_good_and_names_what_is_not(up: Up, tmp_path: Path) -> None:
     """Refused lines come with reason and place and exit 1; the others go through the whole mesh."""

@@ -317,7 +317,7 @@ async def test_other_methods_are_not_there(world: World, method: str, path: str)
 async def test_health_and_metrics(world: World) -> None:
     """Live always, ready while something can be taken, metrics by route template and reason."""
     await world.post(submission(narrative=b64(JPEG)))
-    assert (await world.http.get("/live")).status_code == 200
+    assert (await world.http.get("/live")).json() == {"live": True}
     assert (await world.http.get("/ready")).status_code == 200
     world.wrong = "the broker does not answer"
     assert (await world.http.get("/ready")).status_code == 503

@@ -1,6 +1,8 @@
 """The local broker: a real process that keeps its records through a kill."""
 
 import os
+import signal
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,8 +13,9 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from services.chassis.settings import Settings
-from services.cli.broker import LocalBroker, ensure, status
+from services.cli.broker import Keeper, LocalBroker, ensure, status
 from services.cli.broker.wire import answers
+from tests.support.supervised import until
 
 TOPIC = f"broker-test-{uuid.uuid4().hex[:8]}"
 
@@ -42,6 +45,30 @@ def test_a_killed_broker_comes_back_on_its_port_with_its_records(tmp_path: Path)
     assert last is not None
     assert not _exists(last)
     assert not answers(before)
+
+
+def test_a_broker_that_is_looked_after_comes_back_until_nobody_does(tmp_path: Path) -> None:
+    """It is started again at its address; whoever ends the care while it starts waits for no start and leaves none."""
+    broker, said = LocalBroker(tmp_path), list[str]()
+    address = broker.start()
+    keeper = Keeper(broker, said.append)
+    keeper.start()
+    try:
+        killed = broker.pid
+        os.kill(killed or 0, signal.SIGKILL)
+        assert until(lambda: broker.pid not in (None, killed) and answers(address), 60)
+
+        again = broker.pid
+        os.kill(again or 0, signal.SIGKILL)
+        assert until(lambda: broker.pid not in (None, again), 30)
+        began = time.monotonic()
+        keeper.stop()
+        assert time.monotonic() - began < 5
+        assert not broker.running
+        assert len(said) >= 2
+    finally:
+        keeper.stop()
+        broker.stop()
 
 
 def test_the_session_has_a_broker_that_keeps_records(kafka: str) -> None:

@@ -216,13 +216,13 @@ async def test_the_door_is_for_this_machine(client: httpx.AsyncClient, memory: M
 
 async def test_the_door_keeps_the_books_all_the_time(client: httpx.AsyncClient) -> None:
     """Ready and metrics say how the books stand."""
-    ready = await client.get("/ready")
-    metrics = (await client.get("/metrics")).text
+    ready = await client.get("/ready", headers={"Host": "custody:8105"})
+    metrics = (await client.get("/metrics", headers={"Host": "custody:8105"})).text
 
-    assert (ready.status_code, ready.json()["books"]["accepted"]) == (200, len(ENDS))
+    assert (ready.status_code, ready.json()["books"]["accepted"], ready.json()["warnings"]) == (200, len(ENDS), [])
     assert 'vidare_reconcile_tips{state="parked"} 4.0' in metrics
     assert "vidare_reconcile_unaccounted 0.0" in metrics
-    assert (await client.get("/live")).status_code == 200
+    assert (await client.get("/live")).json() == {"live": True}
 
 
 async def test_a_door_without_a_mesh_is_not_ready() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.commands.demo import called
-from services.cli.commands.dlq import operator, topics_of
+from services.cli.commands.dlq import topics_of
 from services.cli.commands.explain import run
 from services.cli.context import load_settings
 from services.cli.wronguse import WrongUse
@@ -58,13 +58,6 @@ def test_dead_letters_are_listed_of_one_topic_or_of_all() -> None:
     assert len(topics_of(None)) > 5
     with pytest.raises(WrongUse):
         topics_of("nope")
-
-
-def test_who_replays_is_the_person_at_the_machine_unless_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The custody log always names somebody: who was given, else who is logged in."""
-    monkeypatch.setenv("LOGNAME", "anna")
-    assert operator("bo") == "bo"
-    assert operator(None) == "anna"
 
 
 def test_a_hint_can_be_typed_where_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from services.chassis.errors import Misconfigured
 from services.chassis.settings import Settings
 from services.cli.backoff import LONGEST_S, STEADY_S, deaths_in_a_row, restart_delay
 from services.cli.child import Place
-from services.cli.commands.config import MASK, is_secret, rows
+from services.cli.commands.config import MASK, config, is_secret, rows
 from services.cli.context import load_settings
 from services.cli.loglines import LONGEST, worth_showing
 from services.cli.places import DOORS, HOPS, RECEIVER_PORT, mesh_places, moved_receiver, own_addresses
@@ -155,6 +155,29 @@ def test_config_names_the_source_of_each_value() -> None:
     assert found["VIDARE_DNS"].source == "default"
     assert found["VIDARE_GROUP_KEY"].value == found["VIDARE_TOKEN_X"].value == MASK
     assert "no process reads" in found["VIDARE_CUONTRY"].source
+
+
+@pytest.mark.parametrize("name", ["VIDARE_COUNTRY", "country"])
+def test_the_file_has_the_names_of_the_environment(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`VIDARE_COUNTRY` in vidare.toml is what it is in the environment; the short name does too."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vidare.toml").write_text(f'{name} = "NO"\n')
+
+    assert load_settings().country == "NO"
+    assert config(json=True) == 0
+    assert json.loads(capsys.readouterr().out)["VIDARE_COUNTRY"] == {"value": "NO", "source": "vidare.toml"}
+
+
+@pytest.mark.parametrize("text", ['VIDARE_CUONTRY = "NO"', 'country = "NO"\nVIDARE_COUNTRY = "SE"', "country = ["])
+def test_a_mistake_in_the_file_is_one_line(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is no setting, one given twice and what is no TOML are refused; none is passed over."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vidare.toml").write_text(text + "\n")
+
+    with pytest.raises(Misconfigured, match=r"^vidare\.toml cannot be read: .+$"):
+        load_settings()
 
 
 @pytest.mark.parametrize(

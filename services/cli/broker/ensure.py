@@ -29,6 +29,8 @@ class Broker:
     owned: bool
     why: str
     end: Callable[[], None]
+    java: LocalBroker | None = None
+    """The Java process, where this process started it: whoever stays looks after it (`Keeper`)."""
 
     def stop(self) -> None:
         """Stop it if this process started it; leave every other one alone."""
@@ -122,7 +124,8 @@ def _started(choice: Choice, settings: Settings, say: Say) -> Broker:
         broker = _broker(choice.how, settings, say)
         bootstrap = broker.start()
         # Another process may have started it between our look and our turn at the lock: then it is that one's to end.
-        return Broker(bootstrap, choice.how, owned=broker.launched, why=choice.why, end=broker.stop)
+        java = broker if broker.launched and isinstance(broker, LocalBroker) else None
+        return Broker(bootstrap, choice.how, owned=broker.launched, why=choice.why, end=broker.stop, java=java)
     except Unavailable as error:  # Docker promised and did not keep it: the next way
         failed = f"{error.what} did not serve"
     second = choose(None, None, dataclasses.replace(probes(say), docker=lambda: failed))

@@ -7,7 +7,7 @@ from services.chassis.errors import Misconfigured
 from services.chassis.settings import ROOT
 
 
-def run(*, quick: bool) -> int:
+def run(*, quick: bool, json: bool = False) -> int:
     """
     Run every benchmark and return its exit code.
 
@@ -18,5 +18,5 @@ def run(*, quick: bool) -> int:
         raise Misconfigured(
             "the benchmarks and their peers are in the source tree only; run `make bench` in a checkout"
         )
-    command = [sys.executable, "-m", "tests.bench", *(["--quick"] if quick else [])]
+    command = [sys.executable, "-m", "tests.bench", *(["--quick"] if quick else []), *(["--json"] if json else [])]
     return subprocess.run(command, cwd=ROOT, check=False).returncode

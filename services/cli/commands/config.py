@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.chassis.settings import Settings
+from services.chassis.settings import PREFIX, Settings, named_as_settings
 from services.cli import output
 from services.cli.context import load_settings
 
-PREFIX = "VIDARE_"
 MASK = "********"
 _SECRET_PARTS = ("TOKEN", "SECRET", "KEY", "PASSWORD")
 OUTSIDE = frozenset({"VIDARE_CACHE", "VIDARE_PORT", "VIDARE_DEMO_RECEIVER", "VIDARE_TEST_KAFKA_IMAGE"})
@@ -60,11 +59,15 @@ def _other(name: str) -> str:
     return "environment" if is_secret(name) or name in OUTSIDE else "environment; no process reads this name"
 
 
+def _given(path: Path) -> dict[str, Any]:
+    return named_as_settings(tomllib.loads(path.read_text()), Settings.model_fields)
+
+
 def config(*, json: bool = False, **arguments: object) -> int:
     """Print the settings in force."""
     settings = load_settings(**arguments)
     path = Path("vidare.toml")
-    found = rows(settings, arguments, os.environ, tomllib.loads(path.read_text()) if path.exists() else {})
+    found = rows(settings, arguments, os.environ, _given(path) if path.exists() else {})
     if json:
         output.as_json({row.name: {"value": row.value, "source": row.source} for row in found})
     else:

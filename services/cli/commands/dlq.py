@@ -8,7 +8,6 @@ people who do it at once.
 """
 
 import asyncio
-import getpass
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from services.chassis.tracecontext import fresh_context
 from services.cli import output
 from services.cli.context import load_settings, with_broker
 from services.cli.kafka_io import all_records, connected, now_ms, only_writer
+from services.cli.signed import actor_of, whoever
 from services.cli.wronguse import WrongUse
 
 GROUP = "vidare-dlq"
@@ -122,7 +122,7 @@ def _entry(record: Record, origin: str, by: str, now: datetime) -> Out:
     at = rfc3339_ms(now)
     document: dict[str, Any] = {
         "schema": "custody/1", "v": 1, "kind": "tip.reopened", "event": str(event), "at": at, "service": SERVICE,
-        "actor": f"person:{by}", "purpose": "replay", "basis": {}, "tally": {"dlq": record.topic},
+        "actor": actor_of(by), "purpose": "replay", "basis": {}, "tally": {"dlq": record.topic},
         "in": {
             "topic": record.topic, "partition": record.partition, "offset": str(record.offset),
             "digest": digest_of(record.value or b""),
@@ -158,11 +158,6 @@ def topics_of(name: str | None) -> list[str]:
         WrongUse: The contract has no such topic.
     """
     return dead_letter_topics(1) if name is None else [as_dead_letter_topic(name)]
-
-
-def operator(given: str | None) -> str:
-    """Who replays: whom the command names, else who is logged in at this machine."""
-    return given or getpass.getuser()
 
 
 def list_(topic: str | None = None, *, json: bool = False) -> int:
@@ -215,7 +210,7 @@ def replay(topic: str, *, by: str | None = None, limit: int | None = None, json:
 
     async def send() -> Sent:
         async with connected(settings.kafka or "") as broker:
-            return await send_back(broker, name, operator(by), limit)
+            return await send_back(broker, name, whoever(by), limit)
 
     sent = asyncio.run(send())
     if json:
