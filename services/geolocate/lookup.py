@@ -1,5 +1,6 @@
 """One address or URL, as ``vidare locate`` and the door answer it; nothing is stored."""
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -14,6 +15,11 @@ from services.geolocate.resolver import Resolver
 from services.indicators.addresses import parse_address
 from services.indicators.urls import parse_url
 
+_ZONED = r"[0-9A-Fa-f:.]*(?:%[^\]/\s]*)?"
+_ATTEMPT = re.compile(rf"(?:\[{_ZONED}\](?::[0-9]*)?|{_ZONED})(?:/[0-9]{{1,3}})?")
+_COLONS = 2
+"""A name with a port has one; from two on nobody means a name."""
+
 
 def locate_text(geodata: Geodata, text: str, *, today: date, resolver: Resolver | None = None) -> dict[str, Any]:
     """
@@ -23,9 +29,15 @@ def locate_text(geodata: Geodata, text: str, *, today: date, resolver: Resolver 
         Unavailable: The name is still being resolved (only with a *resolver*).
     """
     parsed = parse_address(text)
-    if parsed.ip is not None or Flag.NONSTANDARD_IP in parsed.flags:
+    if parsed.ip is not None or Flag.NONSTANDARD_IP in parsed.flags or _attempts_address(text):
         return locate_address(geodata, text, today=today)
     return locate_url(geodata, text, today=today, resolver=resolver)
+
+
+def _attempts_address(text: str) -> bool:
+    """True for what somebody meant as an IPv6 address, however wrong: a URL parser would take its start for a host."""
+    plain = text.strip().replace("[:]", ":")
+    return plain.partition("%")[0].count(":") >= _COLONS and _ATTEMPT.fullmatch(plain) is not None
 
 
 def locate_address(geodata: Geodata, text: str, *, today: date) -> dict[str, Any]:

@@ -54,6 +54,8 @@ class Facts:
     sender: PartnerKind
     places: tuple[Place, ...]
     no_country: bool = False
+    proxied: bool = False
+    """A person's address is known behind a proxy, VPN or Tor exit only, and no offender's country outvotes it."""
     eu_linked: bool = False
     hash_only: bool = False
     addressed: bool = False

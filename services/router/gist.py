@@ -20,8 +20,9 @@ from services.triage import Triage
 
 EDGES = frozenset({Flag.CDN, Flag.ANYCAST})
 HIDDEN = frozenset({Flag.ONION, Flag.ONION_V2, Flag.I2P})
+PROXIES = frozenset({Flag.POSSIBLE_PROXY, Flag.TOR_EXIT})
 LOOK_TWICE = frozenset({"U5", "L6"})
-"""Reason codes that ask for a person besides everything else."""
+"""Reason codes that ask for a person besides everything else, where they count: spam only if nothing identifies."""
 
 
 class Address(NamedTuple):
@@ -36,6 +37,8 @@ class Address(NamedTuple):
     duty_service: bool = False
     operator: str | None = None
     peer: bool = False
+    proxied: bool = False
+    """Somebody may stand behind it who is elsewhere."""
 
 
 class Somebody(NamedTuple):
@@ -100,7 +103,7 @@ def gist_of(located: TipLocated, level: Triage, atlas: Atlas, history: History, 
         bool(tip.url_count or addresses),
         bool(tip.known_to),
         tip.share_with_police,
-        (Flag.LANG_UNKNOWN in tip.flags or not LOOK_TWICE.isdisjoint(level.codes)) and not history.decided,
+        (Flag.LANG_UNKNOWN in tip.flags or not LOOK_TWICE.isdisjoint(level.reasons_person)) and not history.decided,
         tip.withdrawn,
         tip.is_test,
         received.notice is None or received.notice.count > 0,
@@ -139,7 +142,13 @@ def _host(verdict: Verdict, history: History, duty: frozenset[str]) -> Address:
 
 def _of_person(verdict: Verdict, tip: TipFacts, history: History) -> Address:
     country, candidates = _settled(verdict, history)
-    return Address(country, verdict.confidence, candidates, peer=verdict.role is AddressRole.PEER and tip.traceable)
+    return Address(
+        country,
+        verdict.confidence,
+        candidates,
+        peer=verdict.role is AddressRole.PEER and tip.traceable,
+        proxied=not PROXIES.isdisjoint(verdict.flags),
+    )
 
 
 def _settled(verdict: Verdict, history: History) -> tuple[str | None, tuple[str, ...]]:

@@ -41,7 +41,17 @@ OF_TIP: dict[str, Fact] = {
     **dict.fromkeys(("people_countries", "victim_countries", "eu_states", "moves"), NUMBER),
     **dict.fromkeys(
         (
-            *("illegal", "urgent", "no_country", "eu_linked", "hash_only", "addressed", "people_all_eu", "consent"),
+            *(
+                "illegal",
+                "urgent",
+                "no_country",
+                "proxied",
+                "eu_linked",
+                "hash_only",
+                "addressed",
+                "people_all_eu",
+                "consent",
+            ),
             *("foreign_hotline", "known_case", "region_known", "person_wanted", "investigation"),
             *("media", "sighting", "nothing_left"),
         ),

@@ -27,6 +27,7 @@ def facts_of(gist: Gist, atlas: Atlas, partner: Partner | None) -> Facts:
         sender=partner.kind if partner else PartnerKind.PUBLIC,
         places=places,
         no_country=not countries(places, ("host", "offender", "victim", "scene")),
+        proxied=any(one.proxied for one in gist.persons) and not countries(places, ("offender",)),
         eu_linked=gist.eu_linked,
         hash_only=gist.hash_only,
         addressed=gist.addressed,

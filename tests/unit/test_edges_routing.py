@@ -65,17 +65,17 @@ def test_e39_an_ordinary_network_at_the_same_place_is_believed(tmp_path: Path) -
     assert ids(a_tip(persons=found.persons)) == {"police-se"}
 
 
-def behind(flag: Flag = Flag.POSSIBLE_PROXY, **more: Any) -> Verdict:
+def behind(flag: Flag = Flag.POSSIBLE_PROXY) -> Verdict:
     """An uploader's address that a proxy or an exit stands for."""
-    return of_person("SE", confidence=0.3, flags=(flag,), **more)
+    return of_person("SE", confidence=0.3, flags=(flag,))
 
 
 @pytest.mark.parametrize("flag", [Flag.POSSIBLE_PROXY, Flag.TOR_EXIT])
 @pytest.mark.parametrize("server", [host("NL"), edge(), host(None, flags=(Flag.ONION,)), unsure("NL", "FI")])
 def test_e39_a_known_server_does_not_hide_that_the_uploader_is_nowhere(server: Verdict, flag: Flag) -> None:
     """E39: besides what the server asks for, a person at P2 and below, the home police at P1."""
-    routine, urgent = {"persons": [behind(flag)]}, {"persons": [behind(flag)], "kind": Kind.GROOMING}
-    low, high = decide(a_tip(server, **routine)), decide(a_tip(server, **urgent))
+    low = decide(a_tip(server, persons=[behind(flag)]))
+    high = decide(a_tip(server, persons=[behind(flag)], kind=Kind.GROOMING))
 
     assert (low.priority, high.priority) == (Priority.P2, Priority.P1)
     assert set(low.ids) == ids(a_tip(server)) | {"review"}

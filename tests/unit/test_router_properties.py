@@ -80,7 +80,10 @@ def somebodys(draw: st.DrawFn) -> Verdict:
         candidates = tuple(draw(st.lists(COUNTRIES, min_size=2, max_size=3, unique=True)))
         return Verdict(target="/addresses/0", role=role, confidence=0.4, candidates=candidates, flags=(Flag.CONFLICT,))
     country = None if sort == "nothing" else draw(COUNTRIES)
-    return Verdict(target="/addresses/0", role=role, country=country, confidence=0.3 if sort == "proxy" else 0.9)
+    if sort == "proxy":
+        flags = draw(st.sampled_from([(Flag.POSSIBLE_PROXY,), (Flag.TOR_EXIT,)]))
+        return Verdict(target="/addresses/0", role=role, country=country, confidence=0.3, flags=flags)
+    return Verdict(target="/addresses/0", role=role, country=country, confidence=0.9)
 
 
 @st.composite

@@ -346,6 +346,20 @@ def test_r40_catches_what_nothing_else_routes() -> None:
     assert rules_of(decision, "review") == {"R40"}
 
 
+def test_r40_asks_for_a_person_for_spam_only_where_nothing_identifies() -> None:
+    """
+    L6 with a URL goes on without a person, and so does danger; spam about nothing is looked at.
+    """
+    spam = (Signal.SPAM,)
+
+    assert ids(a_tip("NL", signals=spam)) == {"hotline-nl", "interpol-iccam"}
+    assert ids(a_tip(place_country="SE", signals=spam)) == {"police-se"}
+    assert ids(a_tip(url_count=0, kind=Kind.TRAFFICKING, signals=spam)) == ids(
+        a_tip(url_count=0, kind=Kind.TRAFFICKING)
+    )
+    assert "R40" in rules_of(decide(a_tip(url_count=0, signals=spam)), "review")
+
+
 def test_r40_asks_for_a_person_where_triage_wants_one() -> None:
     """
     An urgency flag from somebody unknown is looked at, besides its routes.
