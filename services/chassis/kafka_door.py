@@ -96,7 +96,7 @@ class DoorProducer:
 
 
 async def _let_go(client: Any, within_s: float) -> None:
-    """Close *client*; cut it off where it is not rid of its records in time, or every failure leaves one that tries on."""
+    """Close *client*; cut it off where it keeps records that it cannot send: else each failure leaves one trying on."""
     with suppress(Exception):
         async with asyncio.timeout(within_s):
             await client.stop()

@@ -101,7 +101,8 @@ class Task:
             if self._turns.ending and isinstance(error, asyncio.CancelledError):
                 raise
             if not _blames_records(error):
-                self._turns.crashes.done({})
+                with suppress(OSError):  # whatever else is wrong, the runner must hear of the error itself
+                    self._turns.crashes.done({})
             self._broken = True
             self._rt.failed(error)
         finally:

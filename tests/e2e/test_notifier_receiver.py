@@ -101,11 +101,15 @@ async def test_every_mode_plays_its_part(running: Any, mode: str, end: AttemptEn
     assert end == await attempt(running, f"agency-{mode}", timeout_s=0.3)
 
 
-async def test_the_same_id_with_another_body_is_refused(running: Any) -> None:
-    """That would be our fault, and the agency says so."""
+async def test_t81_the_same_id_with_another_body_is_refused_with_an_alarm(running: Any) -> None:
+    """81: that would be our fault: the agency says so, keeps what came first, and a person of theirs hears of it."""
     await attempt(running, "hotline-nl")
+    before = running.inbox.shown("hotline-nl")
 
     assert 409 == (await attempt(running, "hotline-nl", body=b'{"schema":"referral/1","version":2}')).status
+    after = running.inbox.shown("hotline-nl")
+    assert [before["inbox"][0]["digest"]] == [row["digest"] for row in after["inbox"]]
+    assert (0, 1) == (len(before["alarms"]), len(after["alarms"]))
 
 
 def test_what_is_not_signed_is_not_taken(running: Any) -> None:
@@ -126,8 +130,8 @@ def signed(*, key: str = "secret", **changes: str) -> dict[str, str]:
     return signing.headers(hook, lambda _ref: keys[key], REFERRAL, START, BODY) | changes
 
 
-def test_both_signatures_hold_and_one_of_several_is_enough(receiver: ModuleType) -> None:
-    """``v1`` by the secret, ``v1a`` by the public key alone: an agency of the latter kind holds nothing secret."""
+def test_t81_both_signatures_hold_and_one_of_several_is_enough(receiver: ModuleType) -> None:
+    """81: ``v1`` by the secret, ``v1a`` by the public key alone: an agency of the latter kind holds nothing secret."""
     hmac_keys, public_keys = (
         receiver.Keys.read(SECRET, None),
         receiver.Keys.read(None, "whpk_" + base64.b64encode(PUBLIC).decode()),
@@ -152,6 +156,7 @@ V1A = signed(key="signing_key")["webhook-signature"]
         ({"webhook-signature": "v1," + V1A[4:]}, NOW, 401),
         ({"webhook-signature": "v1a," + V1[3:]}, NOW, 401),
         ({"webhook-signature": " ".join([V1] * 17)}, NOW, 401),
+        ({"webhook-signature": " ".join([V1] * 1_000)}, NOW, 401),
         ({"webhook-signature": "v1," + "A" * 44}, NOW, 401),
         ({"webhook-signature": "v1,åäö"}, NOW, 401),
         ({"webhook-signature": ""}, NOW, 401),
@@ -160,10 +165,10 @@ V1A = signed(key="signing_key")["webhook-signature"]
         ({"webhook-timestamp": "now"}, NOW, 400),
     ],
 )
-def test_replays_and_forgeries_are_refused(
+def test_t81_replays_and_forgeries_are_refused(
     receiver: ModuleType, changes: dict[str, str], now: float, status: int
 ) -> None:
-    """Too old, too new, the other scheme's bytes, too many, another id: refused with a status."""
+    """81: too old, too new, the other scheme's bytes, too many, another id: refused with a status."""
     with pytest.raises(receiver.Refused) as refused:
         receiver.verify(receiver.Keys.read(SECRET, None), signed() | changes, BODY, now)
 

@@ -53,12 +53,13 @@ PROOFS = {
     "t78": ("e2e/test_notifier_edges_http.py",),
     "t79": ("unit/test_notifier_edges.py",),
     "t80": ("e2e/test_notifier_edges_http.py",),
+    "t81": ("e2e/test_notifier_receiver.py",),
     "t86": ("unit/test_notifier_orders.py",),
     "t88": ("unit/test_notifier_edges.py",),
     "t91": ("chaos/test_notifier_killed.py",),
     "t92": ("unit/test_notifier_edges.py", "unit/test_notifier_orders.py"),
 }
-"""Number to where it is proven; 71, 75-77, 82-85, 89 and 90 concern broker, ledger, intake and telemetry."""
+"""Number to where it is proven; ``docs/edge-cases.md`` has all of them, those of broker, ledger and telemetry too."""
 
 
 @pytest.mark.parametrize("number", sorted(PROOFS))
@@ -445,6 +446,23 @@ def test_t92_and_e83_rows_that_wait_in_the_lane_of_a_removed_agency_park_and_go_
 
     assert 40 == world.words().count("delivered") == len({str(key) for key in referrals(world)[sent:]})
     assert 40 == len(told(world))
+
+
+@pytest.mark.parametrize("end", [AttemptEnd(fault="internal"), OK], ids=["not sent", "sent"])
+def test_e83_what_is_under_way_when_its_agency_is_removed_is_passed_on_as_it_ends(end: AttemptEnd) -> None:
+    """E83: the router is told with the end of the attempt, not a day later when the next one would be due."""
+    world = World(plays=always(AttemptEnd(status=503)), takes=timedelta(minutes=1))
+    event = a_referral(priority=Priority.P2)
+    world.refer(event)
+    while len(world.sent) < 6:
+        world.run(timedelta(minutes=1))
+    world.plays = always(end)
+    removed(world)
+    world.restart()
+    assert [] == told(world)
+    world.run(timedelta(minutes=2))
+
+    assert ["agency_removed"] == told(world)
 
 
 def test_e83_a_lane_that_fell_asleep_while_its_agency_was_away_wakes_with_it() -> None:
