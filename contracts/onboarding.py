@@ -116,7 +116,7 @@ class Agency(Strict):
     concurrency: Annotated[int, Field(gt=0, le=64)] = 4
     digest_p4: bool = False
     encrypt_to: str | None = None
-    """Path of the agency's public JWK; referrals leave as JWE."""
+    """Path of the agency's public JWK, or of a set of them (its newest usable key is taken); referrals leave as JWE."""
     format: Literal["referral", "xarf"] = "referral"
     """``xarf``: providers and takedown desks get XARF v4; what that format has no form for leaves as ``referral/1``."""
     duty: str | None = None

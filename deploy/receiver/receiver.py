@@ -143,7 +143,9 @@ def _opened(body: bytes, private: str) -> bytes:
     registry = jwe.JWERegistry(algorithms=ALGORITHMS)
     try:
         registry.max_ciphertext_length = LARGEST_BYTES  # the library's own limit is 64 KiB
-        return jwe.decrypt_compact(body, jwk.import_key(json.loads(private)), registry=registry).plaintext or b""
+        ours = json.loads(private)  # of a set, the key that the header names (kid) opens it: keep the old ones
+        key = jwk.KeySet.import_key_set(ours) if "keys" in ours else jwk.import_key(ours)
+        return jwe.decrypt_compact(body, key, registry=registry).plaintext or b""
     except (errors.JoseError, ValueError) as error:
         raise Refused(422, "the document cannot be opened with our key") from error
 
@@ -215,7 +217,7 @@ class Receiver(ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 128
-    private: str | None = None  # our key, a JWK as text, where documents come sealed
+    private: str | None = None  # our key, a JWK or JWK Set as text, where documents come sealed
 
     def __init__(self, host: str, port: int, keys: Keys, inbox: Inbox, modes: dict[str, str]) -> None:
         super().__init__((host, port), Handler)
@@ -289,7 +291,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=int(os.environ.get("VIDARE_PORT", "8190")))
     parser.add_argument("--secret-env", default="VIDARE_DEMO_WEBHOOK_SECRET", help="variable of the HMAC secret (v1)")
     parser.add_argument("--public-key-env", help="variable of the mesh's Ed25519 public key (v1a)")
-    parser.add_argument("--private-key", type=Path, help="file with our private JWK, where documents come sealed")
+    parser.add_argument(
+        "--private-key", type=Path, help="file with our private JWK or a set of them, where documents come sealed"
+    )
     parser.add_argument("--inbox", default=":memory:", help="SQLite file of the inbox")
     parser.add_argument("--mode", action="append", default=[], metavar="[AGENCY=]MODE", help=", ".join(MODES))
     given = parser.parse_args()

@@ -176,11 +176,18 @@ def followed_up(row: Delivery, now: datetime) -> Change:
     done = row.follow_ups + 1
     change.set(follow_ups=done)
     change.notes.append(Note("escalated", f"follow_up_{FOLLOW_UPS[done - 1] // timedelta(hours=1)}h"))
-    change.timers[FOLLOW] = (row.acknowledged_at or now) + FOLLOW_UPS[done] if done < len(FOLLOW_UPS) else None
+    change.timers[FOLLOW] = _next_follow_up(row, done, now)
     if done == UNCHANGED and row.kind is AgencyKind.HOTLINE and row.priority in PASSED_OVER:
         report_once(change, Report("expired"))
     send_again(change)
     return change
+
+
+def _next_follow_up(row: Delivery, done: int, now: datetime) -> datetime | None:
+    """By the table; where some were put off, a day is left to answer each."""
+    if done == len(FOLLOW_UPS):
+        return None
+    return max((row.acknowledged_at or now) + FOLLOW_UPS[done], now + FOLLOW_UPS[0])
 
 
 def send_again(change: Change) -> None:

@@ -27,7 +27,11 @@ def leave_out(draft: Draft, row: Delivery) -> None:
 
 
 def depart(draft: Draft, agency_id: str, agency: Agency | None) -> None:
-    """The time of the digest has come: up to a message full of those that wait go into the queue as one."""
+    """
+    The time of the digest has come: up to a message full of those that wait go into the queue as one.
+
+    Where the agency is away they go on waiting for it; whoever rang tells the router.
+    """
     if agency is None:
         _set(draft, agency_id)
         return

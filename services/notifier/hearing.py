@@ -59,6 +59,7 @@ def told(draft: Draft, told: Told, agencies: Onboarded) -> None:
     if agency is not None:
         pump_all(draft, agency)
     else:
+        removal.pass_on(draft, named.agency, [named.id])
         removal.evict(draft, named.agency)
 
 

@@ -14,7 +14,7 @@ from services.chassis.hop import Effect, View
 from services.notifier import decision, gathering
 from services.notifier.applying import apply
 from services.notifier.delivery import PUSHED, Delivery, Push
-from services.notifier.draft import ROW, Draft, timer_key
+from services.notifier.draft import ROW, Draft, row_key, timer_key
 from services.notifier.feed import FEED
 from services.notifier.lane import set_wake
 from services.notifier.order import lane_name, lane_prefix, read_queue_key
@@ -69,6 +69,12 @@ def step(draft: Draft, agency: str, number: int, *, reachable: bool) -> None:
         _go_on(draft, agency, number + 1)
 
 
+def pass_on(draft: Draft, agency: str, referrals: Iterable[UUID]) -> None:
+    """The router finds another destination for those of *referrals* that nobody has answered."""
+    found = (draft.get(row_key(agency, each)) for each in referrals)
+    _pass_on(draft, [raw for raw in found if raw is not None])
+
+
 def _pass_on(draft: Draft, rows: Iterable[bytes]) -> None:
     """The router finds another destination for what nobody has answered; it is told once."""
     for row in map(Delivery.model_validate_json, rows):
@@ -99,3 +105,4 @@ def _park(draft: Draft, agency: str, key: str) -> None:
     elif digest is not None:
         parked = {"push": Push.PARKED, "reason": "recipient_removed", "due": draft.now + PARKED_RETRY}
         gathering.keep(draft, digest.model_copy(update=parked))
+        pass_on(draft, agency, (line.referral for line in digest.lines))

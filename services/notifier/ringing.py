@@ -12,7 +12,7 @@ from services.notifier.attempt import Named
 from services.notifier.change import FOLLOW, FORGET, LADDER, RETRY
 from services.notifier.delivery import Delivery
 from services.notifier.digest import DEPARTURE
-from services.notifier.draft import Draft, row_key
+from services.notifier.draft import Draft, row_key, timer_key
 from services.notifier.lane import LANE_TIMER, pump_all
 from services.notifier.onboarded import Onboarded
 from services.notifier.order import read_lane_name
@@ -35,6 +35,8 @@ def ring(draft: Draft, key: str, agencies: Onboarded, take: Take) -> None:
         removal.step(draft, agency_id, int(referral), reachable=agency is not None)
     elif name == DEPARTURE:
         gathering.depart(draft, agency_id, agency)
+        if agency is None:
+            removal.begin(draft, agency_id)
     elif name == unreachable.REVIVE:
         _revive(draft, (agency_id, UUID(referral)), agencies, take)
     elif name == overtaking.FORGET:
@@ -69,7 +71,10 @@ def _row_timer(draft: Draft, name: str, agency: Agency | None, row: Delivery | N
     if name == FORGET:
         draft.put(row_key(row.agency, row.referral_id), None)
     elif agency is None:
-        apply(draft, row, decision.removed(row, draft.now))
+        if not row.expired:
+            apply(draft, row, decision.removed(row, draft.now))
+        # Its rungs and follow-ups are only put off: the agency may be back, and is asked then.
+        draft.wake(timer_key(name, row.agency, row.referral_id), draft.now + unreachable.EVERY)
     elif name == LADDER:
         apply(draft, row, decision.climbed(row, following=ending.next_way(agency, row)))
     elif name == FOLLOW:

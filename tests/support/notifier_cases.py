@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from contracts.events import ReferralRouted
+from contracts.onboarding import Agency
 from services.chassis.hop import Effect
 from tests.support.notifier_sim import MICROSECOND, NEVER, SECOND
 from tests.support.notifier_world import START
@@ -28,7 +29,7 @@ AGAIN = {"second_channel", "resend", "reminder"}
 FOLLOW_UPS = tuple((hours * HOUR, f"follow_up_{hours}h") for hours in (24, 72, 168, 336, 672))
 FOLLOWED = {"hotline", "provider", "takedown"}
 OPENS_AFTER = 10
-FIRST_PAUSE = 30 * SECOND
+FIRST_PAUSE, LONGEST_PAUSE, GONE_PAUSE = 30 * SECOND, 5 * MINUTE, HOUR
 URGENT = {"P0", "P1"}
 ENTERED = {
     "attempted", "delivered", "acknowledged", "closed", "nacked", "withdrawn", "parked", "escalated", "expired",
@@ -45,7 +46,11 @@ class Way:
     failed: set[int] = field(default_factory=lambda: {0})
     """How many attempts may have counted: what sends again at once may begin the count anew."""
     not_before: int = -NEVER
+    ready: int = -NEVER
+    """From when on it may be sent, in time that really passes."""
     exhausted: bool = False
+    gathers: datetime | None = None
+    """Since when it waits for the day's digest; None: it goes alone."""
 
 
 @dataclass(slots=True)
@@ -57,14 +62,19 @@ class Case:
     """When it was taken, by the wall clock."""
     fed: int = 0
     ways: dict[str, Way] = field(default_factory=dict)
-    gathered: bool = False
-    """It goes with the day's digest."""
     delivered: int = 0
     acknowledged: int | None = None
     over: bool = False
     superseded: bool = False
     absent: bool = False
     """Kept aside: its agency was not onboarded when it came."""
+    left: bool = False
+    """Its agency was not onboarded for a while, or is not."""
+    back: int = -NEVER
+    """When it was onboarded again, by the wall clock."""
+    answered: bool = False
+    done_at: int | None = None
+    """When it was over or acknowledged, by the wall clock."""
     rungs: int = 0
     follow_ups: int = 0
     followed: bool = True
@@ -77,6 +87,11 @@ class Case:
     def notice(self) -> bool:
         """Nothing is asked of the agency."""
         return self.event.action.value in ("withdrawn", "sightings")
+
+    @property
+    def gathers(self) -> datetime | None:
+        """Since when it waits for the day's digest; None: it goes alone."""
+        return self.ways["email"].gathers if "email" in self.ways else None
 
     @property
     def urgent(self) -> bool:
@@ -95,7 +110,13 @@ class Desk:
 
     running: dict[str, Effect] = field(default_factory=dict)
     failures: int = 0
+    shut: bool = False
+    """Its breaker is open: ten failures in a row, or it said that it is gone, and no success since."""
+    gone: bool = False
+    gone_until: int = -NEVER
     last_start: int = -NEVER
+    rested: int = -NEVER
+    """When the last attempt ended, in time that really passes."""
     starts: deque[int] = field(default_factory=deque)
 
 
@@ -105,8 +126,15 @@ class Ended:
 
     effect: Effect
     good: bool
+    gone: bool
     asked: float | None
     """Seconds that the agency asked us to wait."""
+
+
+def joining(case: Case, agency: Agency, channel: str, *, true: int, now: datetime) -> Way:
+    """A channel that is used from now on: mail waits for the digest where the agency wants its P4 so."""
+    digest = channel == "email" and agency.digest_p4 and case.event.priority.value == "P4"
+    return Way(ready=true, gathers=now if digest else None)
 
 
 def agency_of(lane: str) -> str:
@@ -116,12 +144,24 @@ def agency_of(lane: str) -> str:
 
 def moment(text: str) -> int:
     """A time of the books in microseconds since the start."""
-    return (datetime.fromisoformat(text) - START) // MICROSECOND
+    return instant(datetime.fromisoformat(text))
+
+
+def instant(when: datetime) -> int:
+    """The same of a time."""
+    return (when - START) // MICROSECOND
+
+
+def pushed(agency: Agency) -> list[str]:
+    """Its channels by which something is sent, in the record's order."""
+    return [name.value for name in agency.channels if name.value in ("webhook", "email")]
 
 
 def fits(failed: int, delay: int, asked: float | None) -> bool:
     """True if the wait after that many failures is the schedule's, or what the agency asked for within its bounds."""
-    step, following = STEPS[min(failed, 9)], STEPS[min(failed + 1, 9)]
+    if failed >= len(STEPS):
+        return False
+    step, following = STEPS[failed], STEPS[min(failed + 1, 9)]
     patience = min(int((asked or 0) * SECOND), following)
     return max(step * 9 // 10, patience - SECOND) <= delay <= max(step * 11 // 10, patience)
 

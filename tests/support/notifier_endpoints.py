@@ -32,6 +32,7 @@ class Endpoints:
 
     draw: Random
     troubles: dict[str, list[Trouble]] = field(default_factory=dict)
+    """By lane: mail and webhook of an agency have bad hours of their own."""
     effects: dict[str, bytes] = field(default_factory=dict)
     """What the agencies did with what they got: one effect for each id and channel."""
     doubled: list[str] = field(default_factory=list)

@@ -4,7 +4,7 @@ What must hold of the notifier at every moment, told from what comes out of it a
 It knows the hop by its outcomes and nothing of its store.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -12,27 +12,35 @@ import orjson
 from contracts.events import ReferralRouted
 from contracts.onboarding import Agency
 from contracts.vocabulary import Action
-from services.chassis.hop import Effect, Outcome, Record
+from services.chassis.hop import Effect, Emit, Outcome, Record
 from services.notifier.attempt import AttemptEnd, read_body
+from tests.support import notifier_desks, notifier_duties
 from tests.support.notifier_cases import (
     AGAIN,
     ENTERED,
-    FIRST_PAUSE,
     FOLLOW_UPS,
     HOUR,
     LADDER,
     MINUTE,
-    OPENS_AFTER,
     Case,
     Desk,
     Ended,
     Way,
     agency_of,
-    deadline,
     fits,
+    joining,
     moment,
+    pushed,
 )
+from tests.support.notifier_desks import SETTLED
+from tests.support.notifier_feeds import Feeds
+from tests.support.notifier_listings import Listings
 from tests.support.notifier_sim import NEVER, SECOND, Machine, referral_of
+
+LONGEST_PARKED = 24 * HOUR
+"""What is parked is offered again this often."""
+RELEASED = 20
+"""So many of those that parked after their last attempt go with the first success."""
 
 
 class Oracle:
@@ -44,7 +52,10 @@ class Oracle:
         self.wrong: list[str] = []
         self.cases: dict[str, Case] = {}
         self.desks: dict[str, Desk] = {}
-        self.ends = self.attempts = self.repeats = 0
+        self.ends = self.attempts = self.repeats = self.exhausted = 0
+        self._feeds, self._listings = Feeds(), Listings()
+        self._since = 0
+        """When the process was last started, in time that really passes."""
         self._replaced: set[str] = set()
         self._bytes: dict[tuple[str, str], int] = {}
         self._given: ReferralRouted | None = None
@@ -62,11 +73,17 @@ class Oracle:
     def ended(self, machine: Machine, effect: Effect, end: AttemptEnd, asked: float | None) -> None:  # noqa: ARG002
         """Remember what the hop is about to be told."""
         good = end.fault is None and (200 <= (end.status or 0) < 300 or 250 <= (end.reply or 0) <= 252)
-        self._told = Ended(effect, good=good, asked=asked)
+        self._told = Ended(effect, good=good, gone=end.status == 410, asked=asked)
 
     def resumed(self, machine: Machine, effects: list[Effect]) -> None:
         """A new process does again what was under way, and nothing else."""
         self._given = self._told = None
+        self._since = machine.true
+        for case in self.cases.values():
+            if case.event.destination not in machine.agencies:
+                case.left, case.back = True, NEVER
+            elif case.back == NEVER:
+                case.back = machine.wall
         for name, desk in self.desks.items():
             again = {effect.key for effect in effects if effect.lane == name}
             if again != set(desk.running):
@@ -79,10 +96,11 @@ class Oracle:
         self._jumped_at = machine.true
         for case in self.cases.values():
             for way in case.ways.values():
+                way.ready -= by if way.ready > machine.true else 0
                 if way.not_before <= machine.wall - by:
                     way.not_before = -NEVER  # its time had come by the clock of then: it may wait in the queue since
         for desk in self.desks.values():
-            desk.last_start = -NEVER
+            desk.last_start = desk.gone_until = -NEVER
             desk.starts.clear()
 
     def committed(self, machine: Machine, outcome: Outcome) -> None:
@@ -92,10 +110,12 @@ class Oracle:
             self._take(machine, self._given, outcome)
             self._given = None
         if self._told is not None:
-            self._end(self._told)
+            self._end(machine, self._told)
         self._revived(machine, outcome)
         for emit in outcome.events:
-            self._event(machine, emit.topic, emit.key, emit.body)
+            self._event(machine, emit)
+        if self._told is not None:
+            self._joins(machine, self._told, outcome)
         for effect in outcome.effects:
             self._started(machine, effect)
         self._entered(machine, outcome)
@@ -104,27 +124,25 @@ class Oracle:
 
     # --- what it makes of it ----------------------------------------------------------------------------------------
 
-    def _end(self, told: Ended) -> None:
-        """Count failures in a row as an agency's engineer would."""
-        desk = self._desk(told.effect)
-        desk.running.pop(told.effect.key, None)
+    def _end(self, machine: Machine, told: Ended) -> None:
+        """Count what ended; a success lets exhausted ones go."""
         notice = read_body(told.effect.body)[0].notice
         self.ends += len(notice.lines) if notice is not None else 1
-        if told.good:
-            desk.failures = 0
-            for way in self._ways(told.effect.lane):
-                way.not_before = -NEVER if way.exhausted else way.not_before
-            return
-        desk.failures += 1
+        notifier_desks.over(machine, self._desk(told.effect), told)
+        exhausted = [way for way in self._ways(told.effect.lane) if told.good and way.exhausted]
+        for way in exhausted:
+            way.not_before = -NEVER
+            way.ready = min(way.ready, machine.true) if len(exhausted) <= RELEASED else way.ready
 
     def _revived(self, machine: Machine, outcome: Outcome) -> None:
         """A referral that was kept aside is taken when it gets a clock."""
-        for timer in outcome.timers:
-            name, _, rest = timer.key.partition("/")
-            case = self.cases.get(rest.rpartition("/")[2])
-            if case is not None and case.absent and name != "revive":
+        timed = (timer.key for timer in outcome.timers if not timer.key.startswith("revive/"))
+        begun = (effect.key.rpartition("/")[0] for effect in outcome.effects)
+        for each in (*(key.rpartition("/")[2] for key in timed), *(key.rpartition("/")[2] for key in begun)):
+            case = self.cases.get(each)
+            if case is not None and case.absent:
                 case.absent, case.began = False, machine.wall
-                case.ways = {name: Way() for name in case.ways}
+                self._join(machine, case, list(case.ways))
 
     def _take(self, machine: Machine, event: ReferralRouted, outcome: Outcome) -> None:
         queued = [entry for entry in outcome.entries if entry.kind == "hop.queued"]
@@ -136,29 +154,34 @@ class Oracle:
                 self._say(machine, f"{event.referral_id}: a repeat was sent")
             return
         agency = machine.agencies.get(event.destination)
-        case = self.cases[str(event.referral_id)] = Case(event, machine.wall, absent=agency is None)
-        onboarded = self.onboarded[event.destination]
-        pushed = [name.value for name in onboarded.channels if name.value in ("webhook", "email")]
-        case.ways = {name: Way() for name in pushed[:1]}
-        case.gathered = onboarded.digest_p4 and event.priority.value == "P4" and pushed[:1] == ["email"]
+        case = self.cases[str(event.referral_id)] = Case(event, machine.wall)
+        case.absent = case.left = agency is None
+        case.back = NEVER if agency is None else -NEVER
+        self._join(machine, case, pushed(self.onboarded[event.destination])[:1])
         if event.replaces is not None and event.action is not Action.SIGHTINGS:
             self._replaced.add(str(event.replaces))
             if str(event.replaces) in self.cases:
                 self.cases[str(event.replaces)].superseded = True
         case.superseded = str(event.referral_id) in self._replaced
-        self._arrived = case if agency is not None else None
+        self._arrived = case if agency is not None and not case.superseded else None
 
-    def _event(self, machine: Machine, topic: str, key: str, body: bytes) -> None:
-        if topic == "deliveries":
-            self._delivery(machine, orjson.loads(body))
-        elif topic == "outcomes":
-            row = orjson.loads(body)
+    def _join(self, machine: Machine, case: Case, channels: list[str]) -> None:
+        agency = self.onboarded[case.event.destination]
+        for name in channels:
+            case.ways[name] = joining(case, agency, name, true=machine.true, now=machine.now)
+
+    def _event(self, machine: Machine, emit: Emit) -> None:
+        if emit.topic == "deliveries":
+            self._delivery(machine, orjson.loads(emit.body))
+        elif emit.topic == "outcomes":
+            row = orjson.loads(emit.body)
             case = self.cases[row["referral_id"]]
             case.told.append(row["what"])
             if sum(word in ("expired", "agency_removed") for word in case.told) > 1:
-                self._say(machine, f"{key}: a third destination is asked for: {case.told}")
-        elif topic.startswith("referrals-agency-"):
-            self._fed(machine, self.cases[key])
+                self._say(machine, f"{emit.key}: a third destination is asked for: {case.told}")
+        elif emit.topic.startswith("referrals-agency-"):
+            self._fed(machine, self.cases[emit.key])
+            self._all(machine, self._feeds.fed(emit.topic.removeprefix("referrals-agency-"), emit))
 
     def _fed(self, machine: Machine, case: Case) -> None:
         case.fed += 1
@@ -169,6 +192,9 @@ class Oracle:
 
     def _delivery(self, machine: Machine, row: dict[str, Any]) -> None:
         case, what = self.cases[row["referral_id"]], row["what"]
+        if what in ("acknowledged", "nacked", "withdrawn", "closed"):
+            case.done_at = case.done_at if case.done_at is not None else machine.wall
+            case.answered = case.answered or what != "withdrawn"
         if what in ("attempted", "parked"):
             way = case.ways.get(row.get("channel", ""), Way())
             (self._attempted if what == "attempted" else self._parked)(machine, case, way, row)
@@ -189,18 +215,22 @@ class Oracle:
             case.followed = False
 
     def _parked(self, machine: Machine, case: Case, way: Way, row: dict[str, Any]) -> None:
+        if "channel" not in row:
+            return  # an agency without room that nothing is pushed to, or to which all is on its way
         way.exhausted = row["reason"] == "exhausted"
+        self.exhausted += way.exhausted
         way.not_before = moment(row["next_at"])
-        if way.not_before <= machine.wall:
-            self._say(machine, f"{case.event.referral_id}: parked without a later time")
+        way.ready = machine.true + way.not_before - machine.wall
+        if not machine.wall < way.not_before <= machine.wall + LONGEST_PARKED:
+            self._say(machine, f"{case.event.referral_id}: parked for {(way.not_before - machine.wall) / HOUR} h")
 
     def _attempted(self, machine: Machine, case: Case, way: Way, row: dict[str, Any]) -> None:
         self.attempts += 1
-        way.exhausted, way.not_before = False, -NEVER
-        if "next_at" not in row or case.gathered:
+        way.exhausted, way.not_before, way.ready = False, -NEVER, machine.true
+        if "next_at" not in row or way.gathers:
             return
         delay = moment(row["next_at"]) - machine.wall
-        way.not_before = machine.wall + delay
+        way.not_before, way.ready = machine.wall + delay, machine.true + delay
         asked = self._told.asked if self._told is not None else None
         counts = {count + 1 for count in way.failed}
         way.failed = {count for count in counts if fits(count, delay, asked)}
@@ -211,7 +241,7 @@ class Oracle:
     def _climbed(self, machine: Machine, case: Case, row: dict[str, Any]) -> None:
         word = row.get("reason", row["what"])
         if word == "next_channel":
-            case.ways[row["channel"]] = Way()
+            self._join(machine, case, [row["channel"]])
             return
         if word.startswith("follow_up"):
             table, done, since = FOLLOW_UPS, case.follow_ups, case.acknowledged or 0
@@ -227,22 +257,49 @@ class Oracle:
             case.asked_again = case.awaited = True
             for way in case.ways.values():
                 way.failed, way.not_before, way.exhausted = {*way.failed, 0}, -NEVER, False
+                way.ready = machine.true
+
+    def _joins(self, machine: Machine, told: Ended, outcome: Outcome) -> None:
+        """The decision that hears of an attempt's end brings in the next channel, or tells that the agency is gone."""
+        rows = _rows(outcome, "deliveries")
+        for each in {row["referral_id"] for row in rows}:
+            case, mine = self.cases[each], [row for row in rows if row["referral_id"] == each]
+            agency = self.onboarded[case.event.destination]
+            if agency.id in machine.agencies:
+                self._all(machine, notifier_duties.joins(case, agency, self._desk(told.effect), mine))
+            else:
+                self._all(machine, notifier_duties.passed_on(case), case)
 
     def _started(self, machine: Machine, effect: Effect) -> None:
-        desk = self._desk(effect)
-        self._in_bounds(machine, desk, self.onboarded[agency_of(effect.lane)])
-        case = self.cases.get(str(referral_of(effect)))
-        if case is not None:
-            self._may_go(machine, case, effect)
-            self._in_turn(machine, case, effect)
-            self._probing(machine, case, effect)
-        self._same_bytes(machine, effect)
+        desk, case = self._desk(effect), self.cases.get(str(referral_of(effect)))
+        agency = self.onboarded[agency_of(effect.lane)]
         fresh = case is not None and not case.ways[effect.kind].tries
+        urgent = case is not None and case.urgent
+        if agency.id not in machine.agencies:
+            self._say(machine, f"{effect.key}: sent although its agency is not onboarded")
+        self._all(machine, notifier_desks.bounds(machine, desk, agency, urgent=urgent))
+        self._all(machine, notifier_desks.probing(machine, desk, effect.lane, fresh=fresh and urgent))
+        if case is None:
+            punctual = self._jumped_at == -NEVER and not any(each.left for each in self._of(effect.lane))
+            self._all(machine, self._listings.sent(effect, self.cases, punctual=punctual))
+        else:
+            self._one(machine, case, desk, effect)
+        self._same_bytes(machine, effect)
         desk.running[effect.key] = effect
         desk.last_start = desk.last_start if fresh else machine.wall
         if case is not None:
             case.ways[effect.kind].tries += 1
             case.awaited = False
+
+    def _one(self, machine: Machine, case: Case, desk: Desk, effect: Effect) -> None:
+        """An attempt to send one referral."""
+        way, rate = case.ways[effect.kind], self.onboarded[case.event.destination].rate_per_minute
+        self._may_go(machine, case, effect)
+        self._all(machine, notifier_desks.in_turn(machine, case, effect, self._of(effect.lane)))
+        self._all(machine, self._feeds.sent(effect, str(case.event.referral_id)))
+        self._all(machine, self._listings.alone(case, effect))
+        if machine.true > self._jumped_at + SETTLED and not way.gathers:
+            self._all(machine, notifier_desks.idle(machine, desk, way, self._since, rate), case)
 
     def _may_go(self, machine: Machine, case: Case, effect: Effect) -> None:
         name, way = case.event.referral_id, case.ways[effect.kind]
@@ -253,41 +310,8 @@ class Oracle:
         if case.acknowledged is not None and not case.asked_again:
             self._say(machine, f"{name}: sent although it was acknowledged")
 
-    def _probing(self, machine: Machine, case: Case, effect: Effect) -> None:
-        """After ten failures in a row one attempt at a time, with pauses; a fresh urgent one need not wait for them."""
-        desk = self._desk(effect)
-        if desk.failures < OPENS_AFTER:
-            return
-        if desk.running:
-            self._say(machine, f"{effect.lane}: a second probe of an open breaker")
-        fresh = case.urgent and not case.ways[effect.kind].tries
-        if machine.wall < desk.last_start + FIRST_PAUSE and not fresh:
-            self._say(machine, f"{effect.lane}: a probe before the pause was over")
-
-    def _in_turn(self, machine: Machine, case: Case, effect: Effect) -> None:
-        """Urgent first, then the oldest deadline; told of those that were never tried."""
-        for other in self._of(effect.lane):
-            way = other.ways.get(effect.kind)
-            if other is case or way is None or way.tries or way.not_before >= machine.wall or other.gathered:
-                continue
-            if not other.open or other.absent or other.delivered:
-                continue
-            sooner = (not other.urgent, deadline(other)) < (not case.urgent, deadline(case))
-            equal = other.urgent == case.urgent and not case.ways[effect.kind].tries
-            if (other.urgent and not case.urgent) or (sooner and equal):
-                self._say(machine, f"{case.event.referral_id}: went before {other.event.referral_id}")
-
-    def _in_bounds(self, machine: Machine, desk: Desk, agency: Agency) -> None:
-        if len(desk.running) >= agency.concurrency:
-            self._say(machine, f"{agency.id}: {len(desk.running) + 1} at a time")
-        desk.starts.append(machine.true)
-        while desk.starts[0] <= machine.true - MINUTE:
-            desk.starts.popleft()
-        if len(desk.starts) > agency.rate_per_minute * 1.1 + 1:
-            self._say(machine, f"{agency.id}: {len(desk.starts)} in a minute")
-
     def _at_once(self, machine: Machine) -> None:
-        """A fresh urgent referral is sent in the decision that took it, where nothing is under way to its agency."""
+        """A fresh urgent referral is sent in the decision that took it, where one more may be under way."""
         case = self._arrived
         if case is None or not case.urgent or any(way.tries for way in case.ways.values()):
             return
@@ -301,8 +325,9 @@ class Oracle:
             others = any(each.urgent and not each.over for each in self._of(agency.id) if each is not case)
             while desk.starts and desk.starts[0] <= machine.true - MINUTE:
                 desk.starts.popleft()
-            if not desk.running and len(desk.starts) < max(1, agency.rate_per_minute // 10) and not others:
-                self._say(machine, f"{case.event.referral_id}: urgent, and it waits at an idle agency")
+            places = 1 if desk.shut else agency.concurrency
+            if len(desk.running) < places and len(desk.starts) < max(1, agency.rate_per_minute // 10) and not others:
+                self._say(machine, f"{case.event.referral_id}: urgent, and it waits at an agency with room")
 
     def _same_bytes(self, machine: Machine, effect: Effect) -> None:
         each, digest = str(referral_of(effect)), hash(effect.body)
@@ -329,16 +354,13 @@ class Oracle:
         timed = {key.split("/")[2] for key in machine.timers if key.count("/") == 2}
         for name, case in self.cases.items():
             handed_on = case.delivered and {"expired", "agency_removed"} & set(case.told)
-            watched = case.event.destination in moving or name in timed or handed_on
+            watched = case.event.destination in moving or handed_on or {name, self._listings.digest(name)} & timed
             if case.open and not watched and not (case.notice and case.delivered):
                 self._say(machine, f"{name}: nobody will ever look at it again")
-            if case.open and not case.absent and not case.notice and "agency_removed" not in case.told:
-                self._rungs(machine, name, case)
-
-    def _rungs(self, machine: Machine, name: str, case: Case) -> None:
-        due = sum(case.began + after <= machine.wall - SECOND for after, _ in LADDER[case.event.priority.value])
-        if case.rungs < due and case.event.destination in machine.agencies:
-            self._say(machine, f"{name}: {case.rungs} rungs of {due} after {(machine.wall - case.began) / HOUR} h")
+            agency = self.onboarded[case.event.destination]
+            self._all(machine, notifier_duties.owed(machine, case, agency, since=self._since), case)
+            if self._jumped_at == -NEVER:
+                self._all(machine, self._listings.owed(machine, case, agency), case)
 
     def finished(self, machine: Machine) -> None:
         """Everything has recovered: every referral that still counts has been delivered, and all ends are told."""
@@ -348,6 +370,7 @@ class Oracle:
                 self._say(machine, f"{name}: follow-up {case.follow_ups} was noted and never sent")
             if case.open and not case.delivered:
                 self._say(machine, f"{name}: not delivered after {case.ways}, told {case.told}")
+        self._all(machine, self._feeds.finished(self.onboarded, list(self.cases.values())))
         if self.ends != self.attempts:
             self._say(machine, f"{self.ends} attempts ended, {self.attempts} are recorded")
 
@@ -360,6 +383,10 @@ class Oracle:
     def _ways(self, lane: str) -> list[Way]:
         channel = "email" if lane.endswith("~email") else "webhook"
         return [case.ways[channel] for case in self._of(lane) if channel in case.ways]
+
+    def _all(self, machine: Machine, found: Iterable[str], case: Case | None = None) -> None:
+        for each in found:
+            self._say(machine, f"{case.event.referral_id}: {each}" if case is not None else each)
 
     def _say(self, machine: Machine, what: str) -> None:
         self.wrong.append(f"{machine.true / SECOND:.3f} s, wall {machine.wall / SECOND:.3f} s: {what}")

@@ -68,6 +68,9 @@ class Play:
     """The agency has got the bytes, whatever the answer says."""
 
 
+NOBODY = Play(AttemptEnd(fault=Fault.INTERNAL), 0.01)
+"""How an attempt ends whose agency is onboarded no longer."""
+
 Endpoint = Callable[[Effect, int, datetime], Play]
 
 
@@ -234,8 +237,12 @@ class Machine:
             if effect.kind == removal.SWEEP:  # nothing leaves: it comes back at once
                 self.at(self.true, self._back(effect, self._life))
                 continue
-            play = self._endpoint(effect, self.true, self.now)
+            play = self._endpoint(effect, self.true, self.now) if self._knows(effect) else NOBODY
             self.at(self.true + int(play.takes * SECOND), self._ending(effect, play, self._life))
+
+    def _knows(self, effect: Effect) -> bool:
+        """As the channels do: nothing leaves for an agency that is not onboarded."""
+        return effect.lane.partition("~")[0] in self.agencies
 
     def _back(self, effect: Effect, life: int) -> Callable[[], None]:
         def back() -> None:

@@ -23,6 +23,8 @@ from tests.support.notifier_world import a_referral, an_agency
 
 CALM = 5 * DAY
 """From then on everything works."""
+WEEKEND = 84 * HOUR
+"""A long one: longer than all attempts take, and over before what parked is offered again."""
 TARGETS = {"P0": 1, "P1": 24, "P2": 72, "P3": 14 * 24, "P4": 30 * 24}
 LINK = Content(indicators=Indicators(urls=(UrlIndicator(raw="https://host.example/a"),)))
 WORDS = Content(narrative="neutral words")
@@ -60,6 +62,8 @@ class Story:
         self._tips = 0
         self._moments: list[int] = []
         self._crashes = self.draw.choice((0.0, 0.0, 0.01, 0.03))
+        self._quiet = self.draw.random() < 0.05
+        """Few referrals and no answer for a long weekend: each is tried to the last step, as no breaker opens before."""
 
     def run(self) -> "Story":
         """Play it to the end."""
@@ -77,8 +81,7 @@ class Story:
             machine.run(day * DAY)
             if self.stops_at_first and self.wrong:
                 return self
-            if machine.up:
-                self.oracle.rest(machine)
+            self._look()
         self._crashes = 0.0
         machine.stop()
         machine.start(self.agencies)
@@ -117,26 +120,38 @@ class Story:
         return rows
 
     def _trouble(self) -> None:
-        draw = self.draw
-        for agency in self.agencies:
-            begins = 0
-            for _ in range(draw.randrange(1, 5)):
-                begins += int(draw.uniform(0, DAY))
-                lasts = int(draw.choice((10 * MINUTE, HOUR, 6 * HOUR, DAY)) * draw.uniform(0.2, 1.0))
-                modes = ("down", "busy", "mute", "closing", "refusing", "gone", "slow", "down", "busy")
-                ends = min(begins + lasts, CALM)
-                self.endpoints.troubles.setdefault(agency, []).append(Trouble(begins, ends, draw.choice(modes)))
-                begins = ends
+        for agency, record in self.agencies.items():
+            self._bad_hours(agency)
+            if "email" in record.channels:
+                self._bad_hours(f"{agency}~email")
+
+    def _bad_hours(self, lane: str) -> None:
+        draw, begins = self.draw, 0
+        if self._quiet:
+            self.endpoints.troubles[lane] = [Trouble(0, WEEKEND, "down")]
+            return
+        for _ in range(draw.randrange(1, 5)):
+            begins += int(draw.uniform(0, DAY))
+            lasts = int(draw.choice((10 * MINUTE, HOUR, 6 * HOUR, DAY)) * draw.uniform(0.2, 1.0))
+            modes = ("down", "busy", "mute", "closing", "refusing", "gone", "slow", "down", "busy")
+            ends = min(begins + lasts, CALM)
+            self.endpoints.troubles.setdefault(lane, []).append(Trouble(begins, ends, draw.choice(modes)))
+            begins = ends
 
     def _arrivals(self) -> None:
         draw, moment = self.draw, 0
+        if self._quiet:
+            for moment in (draw.randrange(HOUR), draw.randrange(HOUR), *[WEEKEND + HOUR] * 3):
+                self.machine.at(moment, self._refer)
+                self._moments.append(moment)
+            return
         for _ in range(draw.randrange(3, 8)):
             moment += int(draw.uniform(0, 0.8 * DAY))
             for _ in range(draw.choice((1, 2, 4, 16))):
                 self.machine.at(moment, self._refer)
                 self._moments.append(moment)
                 moment += draw.choice((0, 0, SECOND, MINUTE))
-                for act in (self._newer, self._repeat):
+                for act in (self._newer, self._repeat, self._overtake):
                     if draw.random() < 0.15:
                         self.machine.at(moment + int(draw.expovariate(1) * 6 * HOUR), act)
                 if draw.random() < 0.6:
@@ -148,7 +163,12 @@ class Story:
             gone = self.draw.choice(sorted(self.agencies))
             left = {name: agency for name, agency in self.agencies.items() if name != gone}
             self.machine.at(begins, lambda left=left: self._restart(left))  # type: ignore[misc]
+            self.machine.at(begins + 2 * MINUTE, self._look)
             self.machine.at(begins + int(self.draw.uniform(0, 2 * DAY)), lambda: self._restart(self.agencies))
+
+    def _look(self) -> None:
+        if self.machine.up:
+            self.oracle.rest(self.machine)
 
     def _restart(self, agencies: Mapping[str, Agency]) -> None:
         self.machine.stop()
@@ -183,18 +203,38 @@ class Story:
         if self._latest:
             self._feed(self._latest[self.draw.choice(sorted(self._latest))])
 
+    def _overtake(self) -> None:
+        """An urgent correction comes by its own lane, before the routine version that it takes the place of."""
+        self._tips += 1
+        destination = self.draw.choice(sorted(self.agencies))
+        earlier = self._version(self._tips, destination, {})
+        action = self.draw.choice((Action.UPDATE, Action.WITHDRAWN))
+        newer = {
+            "action": action,
+            "replaces": earlier.referral_id,
+            "priority": Priority(self.draw.choice(("P0", "P1"))),
+        }
+        self._send(self._tips, destination, newer)
+        later = self.draw.choice((0, SECOND, HOUR))
+        self.machine.at(self.machine.true + later, lambda: self._feed(earlier))
+
     def _send(self, number: int, destination: str, more: dict[str, Any]) -> None:
-        version = self._versions[number] = self._versions.get(number, 0) + 1
-        priority = Priority(self.draw.choice(("P0", "P1", "P2", "P2", "P3", "P3", "P4")))
-        tip = uuid5(NAMESPACE, f"tip {number}")
-        event = a_referral(
-            number, destination=destination, version=version, referral_id=uuid5(tip, f"{version}/{destination}"),
-            priority=priority, content=self.draw.choice((LINK, WORDS)), known_to=(),
-            acknowledge_by=self.machine.now + timedelta(hours=TARGETS[priority.value]), **more,
-        )  # fmt: skip
+        event = self._version(number, destination, more)
         if event.action is not Action.SIGHTINGS:
             self._latest[number] = event
         self._feed(event)
+
+    def _version(self, number: int, destination: str, more: dict[str, Any]) -> ReferralRouted:
+        version = self._versions[number] = self._versions.get(number, 0) + 1
+        priority = Priority(self.draw.choice(("P0", "P1", "P2", "P2", "P3", "P3", "P4")))
+        priority = more.get("priority", priority)
+        tip = uuid5(NAMESPACE, f"tip {number}")
+        values = {
+            "destination": destination, "version": version, "referral_id": uuid5(tip, f"{version}/{destination}"),
+            "priority": priority, "content": self.draw.choice((LINK, WORDS)), "known_to": (),
+            "acknowledge_by": self.machine.now + timedelta(hours=TARGETS[priority.value]),
+        }  # fmt: skip
+        return a_referral(number, **(values | more))
 
     def _feed(self, event: ReferralRouted) -> None:
         topic = URGENT_TOPIC if event.priority.urgent else ROUTED
@@ -219,6 +259,7 @@ RECEIPTS: tuple[dict[str, str], ...] = (
     {"status": "actioned", "reference": "C-3", "outcome": "content_removed"},
     {"status": "closed", "reference": "C-4"},
     {"status": "nack", "nack": "not_ours"},
+    {"status": "nack", "nack": "overload"},
     {"status": "question", "text": "Which one?"},
     {"status": "active_investigation", "reference": "C-5"},
 )

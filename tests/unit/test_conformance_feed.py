@@ -151,6 +151,28 @@ def test_a_document_sealed_to_our_key_is_opened_and_one_to_another_is_refused() 
     assert 422 == refused.value.args[0]
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["kid", "thumbprint"])
+def test_during_a_change_of_keys_documents_to_the_old_and_to_the_new_one_are_opened(*, named: bool) -> None:
+    """A set of private keys: each document by the key that its header names, and none by a key that is not there."""
+    from joserfc.jwk import ECKey  # noqa: PLC0415 - an optional library of the receiver
+
+    from services.notifier.locks import Lock  # noqa: PLC0415 - what the mesh seals with
+
+    module, said = fresh_module(), {"content-type": "application/jose"}
+    keys = [
+        ECKey.generate_key("P-256", {"kid": f"desk-{n}"} if named else None, private=True, auto_kid=False)
+        for n in range(3)
+    ]
+    ours = orjson.dumps({"keys": [key.as_dict(private=True) for key in keys[:2]]}).decode()
+    locks = [Lock(key, "ECDH-ES+A256KW", key.kid or key.thumbprint()) for key in keys]
+
+    for lock in locks[:2]:
+        assert module.Link(AGENCY, 1, None) == module.link_of(said, lock.seal(a_feed(1)[0]), ours)
+    with pytest.raises(module.Refused) as refused:
+        module.link_of(said, locks[2].seal(a_feed(1)[0]), ours)
+    assert 422 == refused.value.args[0]
+
+
 def test_the_same_id_with_another_body_is_an_alarm_and_changes_nothing() -> None:
     """Trust 81: refused, and a person is told."""
     module = fresh_module()

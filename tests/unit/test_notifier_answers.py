@@ -1,6 +1,6 @@
 """What answers of agencies change, where two of our services could each think that the other one cares."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -177,6 +177,43 @@ def test_e83_an_agency_that_is_back_keeps_what_it_has() -> None:
     world.run(HOUR)
 
     assert told(world) == []
+
+
+def test_e83_follow_ups_that_were_due_while_the_agency_was_away_come_one_a_day_when_it_is_back() -> None:
+    """E83: what an agency acknowledged is not forgotten for its absence, and a day is left to answer each."""
+    world, event = World(), a_referral(priority=Priority.P4)
+    world.refer(event)
+    world.run(HOUR)
+    world.answer(event.referral_id, "acknowledged", reference="C-1")
+    world.onboard(an_agency(id="hotline-de"))
+    world.run(4 * DAY)
+    assert 1 == len(world.sent)
+    back = world.now
+    world.onboard(an_agency())
+    world.run(3 * DAY)
+
+    asked = [row["at"] for row in world.rows("deliveries") if str(row.get("reason")).startswith("follow_up")]
+    first, second, third = (datetime.fromisoformat(at) for at in asked)
+    assert timedelta(0) <= first - back <= DAY
+    assert [DAY, START + HOUR + 7 * DAY] == [second - first, third]
+    assert 4 == len(world.sent)
+
+
+def test_e83_an_agency_that_is_back_is_reminded_of_what_another_one_was_asked_for_meanwhile() -> None:
+    """E83: the router was told of an overload and then the agency went away; its own clock goes on with its return."""
+    world, event = World(), a_referral(priority=Priority.P2)
+    world.refer(event)
+    world.run(HOUR)
+    world.answer(event.referral_id, "nack", nack="overload")
+    world.onboard(an_agency(id="hotline-de"))
+    world.run(5 * DAY)
+    world.onboard(an_agency())
+    world.run(2 * DAY)
+
+    assert ["resend", "expired"] == [
+        row.get("reason", row["what"]) for row in world.rows("deliveries") if row["what"] in ("escalated", "expired")
+    ]
+    assert ["nack", "expired"] == told(world)
 
 
 def test_a_retry_says_why_the_one_before_it_failed() -> None:

@@ -196,6 +196,50 @@ def test_an_agency_that_left_keeps_its_gathering() -> None:
     assert 1 == world.words().count("delivered")
 
 
+def away(world: World) -> None:
+    """The agency is onboarded no longer; nothing but its own timers and ends tell of it."""
+    world.onboard(an_agency(id="hotline-de"))
+
+
+def passed_on(world: World) -> list[str]:
+    """Referrals for which the router was asked for another destination."""
+    return [row["referral_id"] for row in world.rows("outcomes") if row["what"] == "agency_removed"]
+
+
+@pytest.mark.parametrize("count", [3, MOST + 7])
+def test_e83_what_gathers_for_an_agency_that_left_is_passed_on(count: int) -> None:
+    """E83: at the departure, each once, however many days it stays away; back again, it gets its digests."""
+    world = World(desk(rate_per_minute=60), plays=always(POSTED))
+    for number in range(count):
+        world.refer(low(number))
+    away(world)
+    world.run(3 * DAY)
+    assert [] == world.sent
+    assert sorted(str(low(number).referral_id) for number in range(count)) == sorted(passed_on(world))
+    world.onboard(desk(rate_per_minute=60))
+    world.run(DAY)
+
+    assert count == world.words().count("delivered")
+
+
+@pytest.mark.parametrize("end", [LATER, AttemptEnd(reply=550)], ids=["waiting", "parked"])
+def test_e83_each_referral_of_a_digest_is_passed_on_when_its_agency_left(end: AttemptEnd) -> None:
+    """E83: a digest that is offered again finds nobody: its referrals go to the router, the digest is kept."""
+    gone = LEAVES + timedelta(seconds=2)
+    world = World(desk(), plays=lambda _effect, now: end if now < gone else POSTED)
+    for number in range(3):
+        world.refer(low(number))
+    world.run(gone - START)
+    away(world)
+    world.run(3 * DAY)
+    assert 1 == len(world.sent)
+    assert sorted(str(low(number).referral_id) for number in range(3)) == sorted(passed_on(world))
+    world.onboard(desk())
+    world.run(DAY)
+
+    assert 3 == world.words().count("delivered")
+
+
 @given(now=st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - bounds are naive
 def test_digests_leave_once_a_day(now: datetime) -> None:
     """The next departure is after now, within a day, at the hour."""

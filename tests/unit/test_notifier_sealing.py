@@ -1,7 +1,7 @@
 """Documents sealed to an agency's key: who can open them, what stays the same, and which keys are refused."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -135,11 +135,25 @@ BAD: dict[str, tuple[Callable[[], dict[str, Any] | bytes], str]] = {
     "other-alg": (lambda: public("rsa", alg="RSA-OAEP"), "another algorithm"),
     "not-on-curve": (lambda: public("P-256", y="A" * 43), "no key that can be sealed to"),
     "small-order": (lambda: public("X25519", x="A" * 43), "no key that can be sealed to"),
-    "unknown-kty": (lambda: {"kty": "AKP"}, "no key that can be sealed to"),
+    "unknown-kty": (lambda: {"kty": "AKP"}, "kty that is not offered"),
+    "verify-only": (lambda: public("P-256", key_ops=["verify"]), "signatures"),
     "half": (lambda: {"kty": "RSA", "e": "AQAB"}, "no key that can be sealed to"),
     "long-kid": (lambda: public("P-256", kid="k" * 201), "kid"),
-    "set": (lambda: {"keys": [public("P-256")]}, "one key"),
+    "empty-set": (lambda: {"keys": []}, "no set of 1 to 16 keys"),
+    "huge-set": (lambda: {"keys": [public("P-256")] * 17}, "no set of 1 to 16 keys"),
+    "no-list": (lambda: {"keys": public("P-256")}, "no set of 1 to 16 keys"),
+    "set-of-text": (lambda: {"keys": ["key"]}, "no JWK"),
+    "set-of-unusable": (lambda: {"keys": [public("P-256", use="sig"), {"kty": "AKP"}]}, "without a key that can"),
+    "set-with-private": (
+        lambda: {"keys": [dict(private("rsa").as_dict(private=True)), public("P-256")]},
+        "private key",
+    ),
+    "set-with-symmetric": (lambda: {"keys": [{"kty": "oct", "k": "AAAA"}, public("P-256")]}, "key 1 holds a symmetric"),
+    "set-with-broken": (lambda: {"keys": [public("P-256", y="A" * 43), public("X25519")]}, "key 1 is no key that can"),
+    "one-kid-twice": (lambda: {"keys": [public("P-256", kid="a"), public("X25519", kid="a")]}, "two keys with one kid"),
+    "half-dated": (lambda: {"keys": [public("P-256", iat=1), public("X25519")]}, "nobody knows"),
     "list": (lambda: b"[]", "one key"),
+    "neither": (lambda: {"kid": "a"}, "one key"),
     "pem": (lambda: b"-----BEGIN PUBLIC KEY-----", "not JSON"),
     "empty": (lambda: b"", "not JSON"),
 }
@@ -157,8 +171,64 @@ def test_a_key_that_must_not_be_used_is_refused_at_start(tmp_path: Path, name: s
         Onboarded({agency.id: agency})
     assert "agency 'hotline-nl'" in str(refused.value)
     assert path in str(refused.value)
-    values = [v for v in shown.values() if isinstance(v, str) and len(v) > 20] if isinstance(shown, dict) else []
+    values = [value for value in _texts(shown) if len(value) > 20]
     assert not [value for value in values if value in str(refused.value)]
+
+
+def _texts(shown: object) -> Iterator[str]:
+    """Every text in *shown*, however deep."""
+    if isinstance(shown, str):
+        yield shown
+    for each in shown.values() if isinstance(shown, dict) else shown if isinstance(shown, list) else ():
+        yield from _texts(each)
+
+
+Keys = list[tuple[str, dict[str, Any]]]
+"""The keys of a set by kind, and what else each of them says."""
+
+SETS: dict[str, tuple[Keys, str]] = {
+    "the last one": ([("rsa", {}), ("P-256", {}), ("X25519", {})], "X25519"),
+    "one alone": ([("P-521", {})], "P-521"),
+    "by date where dated": ([("rsa", {"iat": 30}), ("P-256", {"iat": 10.5}), ("X25519", {"iat": 20})], "rsa"),
+    "not one for signatures": ([("rsa", {}), ("P-256", {"use": "sig"}), ("P-521", {"key_ops": ["verify"]})], "rsa"),
+    "not one that is too small": ([("rsa", {"iat": 1}), ("small-rsa", {"iat": 2})], "rsa"),
+    "not one of another kind": (
+        [("P-256", {}), ("Ed25519", {}), ("secp256k1", {}), ("rsa", {"alg": "RSA1_5"})],
+        "P-256",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_of_a_set_the_newest_usable_key_is_used(tmp_path: Path, name: str) -> None:
+    """The header names it, and the agency opens the document with it alone."""
+    keys, kind = SETS[name]
+    agency = an_agency(encrypt_to=key_file(tmp_path, {"keys": [public(each, **more) for each, more in keys]}))
+    header, clear = opened(kind, JweSealer.of([agency]).seal(b'{"a":1}', agency))
+
+    assert (private(kind).thumbprint(), b'{"a":1}') == (header["kid"], clear)
+
+
+def test_a_key_is_changed_without_a_document_that_nobody_can_open(tmp_path: Path) -> None:
+    """What was sealed before the change is sent as it was, under the old kid; what comes later, under the new one."""
+    old, new = public("P-256", kid="desk-2026"), public("X25519", kid="desk-2027")
+    agency = an_agency(encrypt_to=key_file(tmp_path, {"keys": [old]}))
+    ends = iter([AttemptEnd(status=503)] * 3 + [AttemptEnd(status=200)] * 2)
+    world = World(agency, plays=lambda _effect, _now: next(ends))
+    world.refer(a_referral(1))
+    world.run(timedelta(minutes=1))
+    key_file(tmp_path, {"keys": [old, new]})
+    world.onboard(agency)
+    world.restart()
+    world.refer(a_referral(2))
+    world.run(timedelta(hours=2))
+    sent = [(effect, read_body(effect.body)[1]) for _, effect in world.sent]
+
+    first = {document for effect, document in sent if str(a_referral(1).referral_id) in effect.key}
+    second = {document for effect, document in sent if str(a_referral(2).referral_id) in effect.key}
+    assert ["desk-2026"] == [opened("P-256", document)[0]["kid"] for document in first]
+    assert ["desk-2027"] == [opened("X25519", document)[0]["kid"] for document in second]
+    assert 2 == world.words().count("delivered")
 
 
 def test_a_key_file_that_is_not_there_is_refused_at_start(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+import orjson
 import pytest
 
 from contracts.onboarding import Agency
@@ -52,16 +53,18 @@ def test_the_stories_are_eventful() -> None:
 
 
 def _flags(story: Story) -> tuple[bool, ...]:
-    """What a story was about: crashes, jumps, repeats, replaced and gathered referrals, P0 by two channels."""
+    """What a story was about: crashes, jumps, repeats, referrals replaced, gathered, asked after, tried to the end."""
     cases = story.oracle.cases.values()
     return (
         story.machine.crashes > 0,
         story.machine.skew != 0,
         story.oracle.repeats > 0,
         any(case.superseded for case in cases),
-        any(case.gathered for case in cases),
+        any(case.gathers for case in cases),
         any(len(case.ways) > 1 for case in cases),
         any(case.follow_ups for case in cases),
+        any(case.left for case in cases),
+        story.oracle.exhausted > 0,
     )
 
 
@@ -155,8 +158,43 @@ def discarding(outcome: Outcome, _given: Input) -> Outcome:
     return outcome
 
 
+def idle(outcome: Outcome, _given: Input) -> Outcome:
+    """A lane that waits is looked at ten minutes late."""
+    return _timers(outcome, "lane/", lambda timer: replace(timer, due=timer.due + timedelta(minutes=10)))
+
+
+def lost_follow_up(outcome: Outcome, _given: Input) -> Outcome:
+    """Nobody asks what came of an acknowledged referral."""
+    return _timers(outcome, "follow/", lambda _timer: None)
+
+
+def lost_digest(outcome: Outcome, _given: Input) -> Outcome:
+    """The day's digest never leaves."""
+    return _timers(outcome, "departure/", lambda _timer: None)
+
+
+def untold(outcome: Outcome, _given: Input) -> Outcome:
+    """The router does not hear that another destination is needed."""
+    asking = (b'"what":"expired"', b'"what":"agency_removed"')
+    outcome.events = [
+        each for each in outcome.events if each.topic != "outcomes" or not any(a in each.body for a in asking)
+    ]
+    return outcome
+
+
+def withheld(outcome: Outcome, _given: Input) -> Outcome:
+    """Every third document stays away from the agency's topic."""
+    outcome.events = [
+        event
+        for event in outcome.events
+        if not event.topic.startswith("referrals-agency-") or orjson.loads(event.body)["feed"]["number"] % 3
+    ]
+    return outcome
+
+
 BAD = (
     early, lost_retry, lost_lane, late_ladder, other_bytes, silent, third_copy, unordered, unbounded, discarding,
+    idle, lost_follow_up, lost_digest, untold, withheld,
 )  # fmt: skip
 
 

@@ -82,6 +82,9 @@ def compose(notice: Notice, envelope: Envelope, link: LinkOf, document: bytes, n
     Raises:
         ValueError: Something would have broken out of its header.
     """
+    for address in (envelope.sender, envelope.to):
+        if not is_address(address):
+            raise ValueError("an envelope between others than two plain addresses")
     urgent = any(line.priority.urgent for line in notice.lines)
     message = EmailMessage(policy=POLICY)
     for name, value in _headers(notice, envelope, now, urgent=urgent):
