@@ -1,168 +1,98 @@
 """
-The notifier's hop that kills itself (SIGKILL) at one named step after the other.
+A notifier of several processes which kill themselves (SIGKILL) at one named step after the other.
 
 Runs in the place of ``services.notifier``: ``python -m tests.chaos.killed_notifier notifier hop --id 0``.
-Each life of the process dies at the next step of `STEPS`; which have been reached
-stands in ``steps`` in the home folder, written through to the disk before the
-kill. A life does some transactions of work first, so that the work goes on.
+`LINES` processes share the work and the steps. What they import is imported once, before
+they are forked: a process that is started again costs no seconds of the processor, and
+is a new process none the less, with a home, a store and a place in the group of its own.
+Every end of one is noted in ``ends``.
 """
 
-import functools
+import ctypes
 import os
-import runpy
+import shutil
 import signal
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import FrameType
 
-from aiohttp import ClientResponse
-from aiokafka import AIOKafkaProducer
+from services.notifier.__main__ import main as notifier
+from tests.chaos.kill_steps import STEPS, Life, arm
 
-from services.chassis import process as chassis_process
-from services.chassis import task as chassis_task
-from services.chassis.hop import Input
-from services.chassis.inputs import Inputs
-from services.chassis.kafka_producer import KafkaTaskProducer
-from services.chassis.lanes import Lanes
-from services.chassis.sqlite_store import SqliteStore
-from services.chassis.timers import Timers
-from services.chassis.tuning import Tuning
-from services.notifier.channels.webhook import WebhookEffects
-from services.notifier.hop import NotifierHop
-
-STEPS = (
-    "polled",
-    "decided",
-    "transaction begun",
-    "produced",
-    "offsets sent",
-    "committed",
-    "store written",
-    "timers followed",
-    "effect begun",
-    "request sent",
-    "answer received",
-    "told enqueued",
-    "told decided",
-    "told committed",
-    "timer fired",
-    "timer committed",
-    "restored",
-    "resumed",
-)
-AT_START = frozenset({"restored", "resumed"})
-WARM = 8
-"""Transactions before a life ends, unless it ends while it starts."""
-BATCH = 4
-"""Records in a transaction. A process that ends three times within one batch's length has a record to blame, which
-is dead-lettered as designed; eighteen kills in a row must not look like that."""
+LINES = 4
+ROUNDS = LINES if os.environ.get("VIDARE_LONG") else 1
+"""How many of the lines are killed at each step; `LINES`: all of them."""
+PARENT_DIES = 1
+"""``PR_SET_PDEATHSIG`` of prctl: whoever kills this program kills all of it."""
+DELTA = frozenset({"committed", "told committed", "timer committed", "gathering committed", "digest departed"})
+"""After these the store lags behind its changelog; the next life must fetch the rest, so it keeps the store."""
 
 
-class Life:
-    """How far this process has come, and where it must end."""
+def steps_of(line: int) -> list[str]:
+    """The steps at which the lives of *line* end, in order."""
+    return [step for number in range(ROUNDS) for step in STEPS[(line + number) % LINES :: LINES]]
+
+
+def home_of(home: Path, line: int) -> Path:
+    """The home folder of *line*."""
+    return home / f"line-{line}"
+
+
+class Lines:
+    """The processes of this program."""
 
     def __init__(self, home: Path) -> None:
-        self._file = home / "steps"
-        done = self._file.read_text().splitlines() if self._file.exists() else []
-        self._next = STEPS[len(done)] if len(done) < len(STEPS) else None
-        self.commits = 0
-        self.decided = ""
-        """What was decided on last."""
+        self._home = home
+        self._running: dict[int, int] = {}
+        """Process id to line."""
+        self._stopping = False
 
-    def reach(self, step: str) -> None:
-        """End here, if this is the step."""
-        if step != self._next or (self.commits < WARM and step not in AT_START):
+    def run(self) -> None:
+        """Start a new life of a line wherever one ends, until told to stop."""
+        signal.signal(signal.SIGTERM, self._stop)
+        for line in range(LINES):
+            self._begin(line)
+        while self._running:
+            pid, status = os.wait()
+            line = self._running.pop(pid)
+            if not self._stopping:
+                with (self._home / "ends").open("a") as log:
+                    log.write(f"{line} {os.waitstatus_to_exitcode(status)}\n")
+                self._begin(line)
+
+    def _begin(self, line: int) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        if self._stopping:
             return
-        with self._file.open("a") as log:
-            log.write(step + "\n")
-            log.flush()
-            os.fsync(log.fileno())
-        os.kill(os.getpid(), signal.SIGKILL)
+        pid = os.fork()
+        if not pid:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            ctypes.CDLL(None).prctl(PARENT_DIES, signal.SIGKILL)
+            os._exit(live(home_of(self._home, line), line))
+        self._running[pid] = line
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+        for pid in self._running:
+            os.kill(pid, number)
 
 
-def after(owner: Any, name: str, then: Callable[..., None]) -> None:
-    """Call *then* with the result and the arguments whenever ``owner.name`` has returned."""
-    inner = getattr(owner, name)
-
-    @functools.wraps(inner)
-    def done(*arguments: Any, **named: Any) -> Any:
-        result = inner(*arguments, **named)
-        then(result, *arguments)
-        return result
-
-    setattr(owner, name, done)
-
-
-def after_await(owner: Any, name: str, then: Callable[..., None]) -> None:
-    """As `after`, for what is awaited."""
-    inner = getattr(owner, name)
-
-    @functools.wraps(inner)
-    async def done(*arguments: Any, **named: Any) -> Any:
-        result = await inner(*arguments, **named)
-        then(result, *arguments)
-        return result
-
-    setattr(owner, name, done)
-
-
-def before(owner: Any, name: str, first: Callable[[], None]) -> None:
-    """Call *first* whenever ``owner.name`` is called."""
-    inner = getattr(owner, name)
-
-    @functools.wraps(inner)
-    def begun(*arguments: Any, **named: Any) -> Any:
-        first()
-        return inner(*arguments, **named)
-
-    setattr(owner, name, begun)
-
-
-def arm(life: Life) -> None:
-    """Watch every step."""
-    vars(chassis_process)["Tuning"] = functools.partial(Tuning, batch_records=BATCH)
-
-    def decided(_outcome: Any, _hop: Any, given: Input, _view: Any) -> None:
-        timer = given.timer is not None and given.timer.key.startswith("retry/")
-        life.decided = "told" if given.told is not None else "timer" if timer else "record" if given.record else ""
-        life.reach({"told": "told decided", "timer": "timer fired", "record": "decided"}.get(life.decided, ""))
-
-    def committed(_result: Any, *_arguments: Any) -> None:
-        life.reach("committed")
-        life.reach({"told": "told committed", "timer": "timer committed"}.get(life.decided, ""))
-        life.commits += 1
-
-    def sent() -> None:
-        time.sleep(0.1)  # the bytes are on their way; the loop stands still, so no answer is read before the end
-        life.reach("request sent")
-
-    def reaching(step: str) -> Callable[..., None]:
-        return lambda *_anything: life.reach(step)
-
-    after_await(Lanes, "take", lambda records, *_arguments: life.reach("polled") if records else None)
-    after(NotifierHop, "decide", decided)
-    after(NotifierHop, "resume", reaching("resumed"))
-    after_await(chassis_task, "restore", reaching("restored"))
-    after_await(AIOKafkaProducer, "begin_transaction", reaching("transaction begun"))
-    after_await(KafkaTaskProducer, "_send", reaching("produced"))
-    after_await(AIOKafkaProducer, "send_offsets_to_transaction", reaching("offsets sent"))
-    after_await(AIOKafkaProducer, "commit_transaction", committed)
-    after(SqliteStore, "apply", reaching("store written"))
-    after(Timers, "apply", reaching("timers followed"))
-    before(WebhookEffects, "perform", functools.partial(life.reach, "effect begun"))
-    before(ClientResponse, "start", sent)
-    after_await(WebhookEffects, "perform", reaching("answer received"))
-    after(Inputs, "told", reaching("told enqueued"))
-
-
-def main() -> None:
-    """Arm it, then run what `python -m services.notifier` would; the first argument is the service's name."""
-    arm(Life(Path(os.environ["VIDARE_HOME"])))
-    sys.argv = ["services.notifier", *sys.argv[2:]]
-    runpy.run_module("services.notifier", run_name="__main__")
+def live(home: Path, line: int) -> int:
+    """One life: on the same machine every other time, else on a new one that has the topics only."""
+    home.mkdir(parents=True, exist_ok=True)
+    life = Life(home, steps_of(line))
+    moved = home / "moved"
+    if life.last is not None and life.last not in DELTA:
+        if moved.exists():
+            moved.unlink()
+        else:
+            shutil.rmtree(home / "state", ignore_errors=True)
+            moved.touch()
+    os.environ["VIDARE_HOME"] = str(home)
+    arm(life)
+    return notifier(["hop", "--id", str(line)])
 
 
 if __name__ == "__main__":
-    main()
+    Lines(Path(os.environ["VIDARE_HOME"])).run()

@@ -54,9 +54,11 @@ class Mailbox:
 
 
 @asynccontextmanager
-async def mailbox(tls: ssl.SSLContext | None = None, *, auth: bool = False) -> AsyncIterator[Mailbox]:
-    """A real mail server on a free port; *tls*: it offers and requires STARTTLS."""
-    box = Mailbox()
+async def mailbox(
+    tls: ssl.SSLContext | None = None, *, auth: bool = False, box: Mailbox | None = None
+) -> AsyncIterator[Mailbox]:
+    """A real mail server on a free port; *tls*: it offers and requires STARTTLS; *box*: what takes its messages."""
+    box = box or Mailbox()
 
     def made() -> SMTP:
         return SMTP(

@@ -75,6 +75,8 @@ class Case:
     answered: bool = False
     done_at: int | None = None
     """When it was over or acknowledged, by the wall clock."""
+    overloaded: bool = False
+    """Its agency said that it has no room."""
     rungs: int = 0
     follow_ups: int = 0
     followed: bool = True

@@ -71,6 +71,15 @@ def idle(machine: Machine, desk: Desk, way: Way, since: int, rate: int) -> Itera
         yield f"nothing was sent for {(machine.true - began) / SECOND} s although it was ready"
 
 
+def waiting(machine: Machine, desk: Desk, agency: Agency) -> Iterator[str]:
+    """Something urgent waits, and only for this lane: it may, where its places or its rate are used up."""
+    while desk.starts and desk.starts[0] <= machine.true - MINUTE:
+        desk.starts.popleft()
+    places = 1 if desk.shut else agency.concurrency
+    if len(desk.running) < places and len(desk.starts) < max(1, agency.rate_per_minute // 10):
+        yield "urgent, and it waits at an agency with room"
+
+
 def in_turn(machine: Machine, case: Case, effect: Effect, others: list[Case]) -> Iterator[str]:
     """
     Urgent first, then the oldest deadline; told of those that were never tried.

@@ -26,6 +26,8 @@ def owed(machine: Machine, case: Case, agency: Agency, *, since: int) -> Iterato
     if not case.open or case.notice:
         return
     told = bool(ASKED & set(case.told))
+    if case.overloaded and case.event.priority.value in PASSED_OVER and not told:
+        yield "its agency has no room, and the router does not know"
     if not here and not told and machine.true > since + MINUTE:
         yield "its agency is not onboarded, and the router does not know"
     if here and not case.absent and "agency_removed" not in case.told:

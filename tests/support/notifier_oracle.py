@@ -62,6 +62,8 @@ class Oracle:
         self._told: Ended | None = None
         self._arrived: Case | None = None
         self._jumped_at = -NEVER
+        self._behind = False
+        """The attempt that has ended was made while its lane's breaker was open."""
 
     # --- what the machine tells -------------------------------------------------------------------------------------
 
@@ -128,6 +130,7 @@ class Oracle:
         """Count what ended; a success lets exhausted ones go."""
         notice = read_body(told.effect.body)[0].notice
         self.ends += len(notice.lines) if notice is not None else 1
+        self._behind = self._desk(told.effect).shut
         notifier_desks.over(machine, self._desk(told.effect), told)
         exhausted = [way for way in self._ways(told.effect.lane) if told.good and way.exhausted]
         for way in exhausted:
@@ -215,6 +218,7 @@ class Oracle:
             case.followed = False
 
     def _parked(self, machine: Machine, case: Case, way: Way, row: dict[str, Any]) -> None:
+        case.overloaded = case.overloaded or row["reason"] == "overload"
         if "channel" not in row:
             return  # an agency without room that nothing is pushed to, or to which all is on its way
         way.exhausted = row["reason"] == "exhausted"
@@ -230,6 +234,8 @@ class Oracle:
         if "next_at" not in row or way.gathers:
             return
         delay = moment(row["next_at"]) - machine.wall
+        if self._behind:
+            self._say(machine, f"{case.event.referral_id}: counted behind an open breaker")
         way.not_before, way.ready = machine.wall + delay, machine.true + delay
         asked = self._told.asked if self._told is not None else None
         counts = {count + 1 for count in way.failed}
@@ -315,19 +321,16 @@ class Oracle:
         case = self._arrived
         if case is None or not case.urgent or any(way.tries for way in case.ways.values()):
             return
-        if self._jumped_at > -NEVER and machine.agencies[case.event.destination].rate_per_minute < 600:
+        agency = machine.agencies[case.event.destination]
+        if self._jumped_at > -NEVER and agency.rate_per_minute < 600:
             return  # the same minute is passed a second time, and its rate may be used up: seconds, no stall
         if machine.true < self._jumped_at + MINUTE:
             return  # the rate of the minute before is not known here
+        if any(each.urgent and not each.over for each in self._of(agency.id) if each is not case):
+            return
         for channel in case.ways:
-            lane = case.event.destination + ("~email" if channel == "email" else "")
-            agency, desk = machine.agencies[case.event.destination], self.desks.setdefault(lane, Desk())
-            others = any(each.urgent and not each.over for each in self._of(agency.id) if each is not case)
-            while desk.starts and desk.starts[0] <= machine.true - MINUTE:
-                desk.starts.popleft()
-            places = 1 if desk.shut else agency.concurrency
-            if len(desk.running) < places and len(desk.starts) < max(1, agency.rate_per_minute // 10) and not others:
-                self._say(machine, f"{case.event.referral_id}: urgent, and it waits at an agency with room")
+            desk = self.desks.setdefault(agency.id + ("~email" if channel == "email" else ""), Desk())
+            self._all(machine, notifier_desks.waiting(machine, desk, agency), case)
 
     def _same_bytes(self, machine: Machine, effect: Effect) -> None:
         each, digest = str(referral_of(effect)), hash(effect.body)

@@ -63,7 +63,7 @@ class Story:
         self._moments: list[int] = []
         self._crashes = self.draw.choice((0.0, 0.0, 0.01, 0.03))
         self._quiet = self.draw.random() < 0.05
-        """Few referrals and no answer for a long weekend: each is tried to the last step, as no breaker opens before."""
+        """Few referrals and no answer for a long weekend: each is tried to the last step, no breaker opens before."""
 
     def run(self) -> "Story":
         """Play it to the end."""
@@ -159,7 +159,7 @@ class Story:
 
     def _removals(self) -> None:
         for _ in range(self.draw.randrange(1, 3)):
-            begins = int(self.draw.uniform(0, 4 * DAY))
+            begins = self.draw.choice((int(self.draw.uniform(0, 4 * DAY)), self.draw.choice(self._moments) + SECOND))
             gone = self.draw.choice(sorted(self.agencies))
             left = {name: agency for name, agency in self.agencies.items() if name != gone}
             self.machine.at(begins, lambda left=left: self._restart(left))  # type: ignore[misc]
