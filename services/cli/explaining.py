@@ -13,8 +13,8 @@ from services.geolocate.locate import jurisdiction
 from services.intake.check import Refused, check_submission
 from services.intake.groupkey import group_key
 from services.router.decision import World, route
-from services.router.explain import explained, refused
-from services.router.world import load_world
+from services.router.geography.world import load_world
+from services.router.telling.explain import explained, refused
 
 
 @dataclass(frozen=True, slots=True)

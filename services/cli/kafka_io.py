@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from services.chassis.broker_port import Broker, Out, Spot, TaskProducer, TransactionFailed
+from services.chassis.broker.broker_port import Broker, Out, Spot, TaskProducer, TransactionFailed
 from services.chassis.errors import Unavailable
 from services.chassis.hop import Record
 
@@ -18,7 +18,7 @@ async def connected(kafka: str) -> AsyncIterator[Broker]:
     Raises:
         Unavailable: Nothing answers there.
     """
-    from services.chassis.kafka import KafkaBroker  # noqa: PLC0415 - keeps `vidare --help` quick
+    from services.chassis.broker.kafka import KafkaBroker  # noqa: PLC0415 - keeps `vidare --help` quick
 
     broker = KafkaBroker(kafka)
     try:

@@ -43,9 +43,7 @@ def mesh_places(workers: int, port: PortOf, *, receiver: bool = True) -> list[Pl
 
 
 def _modes(name: str) -> tuple[str, ...]:
-    return (
-        ("hop", "receipts") if name == "notifier" and importlib.util.find_spec("services.notifier.intake") else ("hop",)
-    )
+    return ("hop", "receipts") if name == "notifier" else ("hop",)
 
 
 def _exists(name: str) -> bool:

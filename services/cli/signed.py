@@ -9,10 +9,10 @@ from uuid import UUID
 import orjson
 
 from contracts import topics
-from services.chassis.broker_port import Out
+from services.chassis.broker.broker_port import Out
 from services.chassis.codec import Envelope, epoch_ms, rfc3339_ms
 from services.chassis.errors import Misconfigured
-from services.chassis.tracecontext import fresh_context
+from services.chassis.telemetry.tracecontext import fresh_context
 
 SERVICE = "cli"
 LOGIN = "login:"

@@ -4,11 +4,11 @@ import os
 import sys
 from collections.abc import Sequence
 
+from services.chassis.broker.kafka import KafkaBroker
+from services.chassis.doors.serving import serve
 from services.chassis.errors import EX_CONFIG, Misconfigured
-from services.chassis.kafka import KafkaBroker
-from services.chassis.logs import configure
-from services.chassis.serving import serve
 from services.chassis.settings import Settings, load_settings
+from services.chassis.telemetry.logs import configure
 from services.custody.door import door
 
 PORT = 8105

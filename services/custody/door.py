@@ -9,13 +9,13 @@ from uuid import UUID
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from services.chassis.broker_port import Broker
-from services.chassis.callers import OwnHost
-from services.chassis.doormetrics import DoorMetrics
+from services.chassis.broker.broker_port import Broker
+from services.chassis.doors.callers import OwnHost
+from services.chassis.doors.doormetrics import DoorMetrics
+from services.chassis.doors.problems import add_problems
 from services.chassis.errors import Misconfigured
-from services.chassis.logs import logger
-from services.chassis.metrics import CONTENT_TYPE, Metrics
-from services.chassis.problems import add_problems
+from services.chassis.telemetry.logs import logger
+from services.chassis.telemetry.metrics import CONTENT_TYPE, Metrics
 from services.custody.books import Balance
 from services.custody.follow import Follower
 

@@ -6,9 +6,9 @@ from uuid import UUID
 import orjson
 
 from contracts import telemetry
-from services.chassis.broker_port import Broker
-from services.chassis.logs import logger
-from services.chassis.metrics import Metrics
+from services.chassis.broker.broker_port import Broker
+from services.chassis.telemetry.logs import logger
+from services.chassis.telemetry.metrics import Metrics
 from services.custody.books import Balance
 from services.custody.index import EntryIndex, stretches
 from services.custody.reconcile import ENTRIES, Ledger

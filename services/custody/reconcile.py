@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable
 import orjson
 
 from contracts.topics import CUSTODY, mesh_topics
-from services.chassis.broker_port import Broker, Spot
+from services.chassis.broker.broker_port import Broker, Spot
 from services.chassis.errors import Misconfigured
 from services.custody.books import Balance, Books
 from services.custody.index import EntryIndex

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from contracts.topics import CUSTODY, DECISIONS, DELIVERIES
-from services.chassis.broker_port import Broker, Spot
+from services.chassis.broker.broker_port import Broker, Spot
 from services.custody.books import Books, State
 
 Document = Mapping[str, Any]

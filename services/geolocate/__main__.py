@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 
 from services.chassis.errors import EX_CONFIG, Misconfigured
-from services.chassis.logs import configure
 from services.chassis.onboarding import load_partners
-from services.chassis.process import run_hop
-from services.chassis.recording import hop_recorder, installed_version
+from services.chassis.running.process import run_hop
 from services.chassis.settings import Settings, load_settings
+from services.chassis.telemetry.logs import configure
+from services.chassis.telemetry.recording import hop_recorder, installed_version
 from services.geolocate.geodata import Geodata
 from services.geolocate.hop import NAME, GeolocateHop
 from services.geolocate.names import resolver_of
@@ -37,8 +37,8 @@ def main(arguments: Sequence[str]) -> int:
 def run_door(settings: Settings) -> int:
     """Serve the door."""
     # A hop process needs none of this, and is 13 MiB smaller without it.
-    from services.chassis.serving import serve  # noqa: PLC0415
-    from services.chassis.tracing import DoorTracing  # noqa: PLC0415
+    from services.chassis.doors.serving import serve  # noqa: PLC0415
+    from services.chassis.telemetry.tracing import DoorTracing  # noqa: PLC0415
     from services.geolocate.door import door  # noqa: PLC0415
 
     geodata, tracing = Geodata.of(settings), DoorTracing.of(settings, f"{NAME}-door")

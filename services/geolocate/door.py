@@ -7,12 +7,12 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from services.chassis.callers import OwnHost, from_this_machine
-from services.chassis.doormetrics import DoorMetrics
+from services.chassis.doors.callers import OwnHost, from_this_machine
+from services.chassis.doors.doormetrics import DoorMetrics
+from services.chassis.doors.problems import add_problems, problem_answer
 from services.chassis.errors import Unavailable
-from services.chassis.metrics import CONTENT_TYPE
-from services.chassis.problems import add_problems, problem_answer
-from services.chassis.tracing import DoorTracing
+from services.chassis.telemetry.metrics import CONTENT_TYPE
+from services.chassis.telemetry.tracing import DoorTracing
 from services.geolocate.geodata import Geodata
 from services.geolocate.lookup import locate_address, locate_url
 from services.geolocate.resolver import Resolver

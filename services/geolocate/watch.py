@@ -4,8 +4,8 @@ import threading
 from datetime import UTC, date, datetime, timedelta
 
 from contracts import telemetry
-from services.chassis.logs import logger
-from services.chassis.metrics import Metrics
+from services.chassis.telemetry.logs import logger
+from services.chassis.telemetry.metrics import Metrics
 from services.geolocate.decision import ALARM_AFTER, STALE_AFTER
 from services.geolocate.geodata import Geodata
 

@@ -9,16 +9,16 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
+from services.chassis.broker.kafka import KafkaBroker
 from services.chassis.clock import SystemClock
-from services.chassis.door_producer import DoorProducer
+from services.chassis.doors.door_producer import DoorProducer
+from services.chassis.doors.serving import serve
 from services.chassis.errors import EX_CONFIG, Misconfigured
-from services.chassis.kafka import KafkaBroker
-from services.chassis.logs import configure, logger
 from services.chassis.onboarding import load_partners
-from services.chassis.process import run_hop
-from services.chassis.serving import serve
+from services.chassis.running.process import run_hop
 from services.chassis.settings import Settings, load_settings
-from services.chassis.tracing import DoorTracing
+from services.chassis.telemetry.logs import configure, logger
+from services.chassis.telemetry.tracing import DoorTracing
 from services.intake.bearer import Bearer
 from services.intake.door import DoorParts, create_door
 from services.intake.follow import Follower

@@ -20,8 +20,8 @@ from starlette.exceptions import HTTPException
 
 from contracts import telemetry
 from services.chassis.errors import Unavailable
-from services.chassis.metrics import CONTENT_TYPE
-from services.chassis.tracing import DoorSpan, DoorTracing
+from services.chassis.telemetry.metrics import CONTENT_TYPE
+from services.chassis.telemetry.tracing import DoorSpan, DoorTracing
 from services.intake.batch import BatchResponse
 from services.intake.bearer import Bearer
 from services.intake.bodies import check_form, read_body

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from contracts.topics import STATUS
-from services.chassis.broker_port import Broker, LaneReader, Spot
-from services.chassis.logs import logger
+from services.chassis.broker.broker_port import Broker, LaneReader, Spot
+from services.chassis.telemetry.logs import logger
 from services.intake.view import StatusView
 
 AT_ONCE = 500

@@ -14,9 +14,9 @@ from contracts import headers, telemetry, topics
 from contracts.onboarding import Partner
 from contracts.vocabulary import RefusalReason
 from services.chassis.clock import Clock
-from services.chassis.logs import logger
-from services.chassis.metrics import Metrics
-from services.chassis.tracecontext import trace_of_tip
+from services.chassis.telemetry.logs import logger
+from services.chassis.telemetry.metrics import Metrics
+from services.chassis.telemetry.tracecontext import trace_of_tip
 from services.intake.check import Accepted, Refused, check_submission
 from services.intake.problems import Problem, refusal_problem
 from services.intake.view import RECEIVED, StatusView, state_of

@@ -10,28 +10,28 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import FastAPI
 
 from contracts.vocabulary import ChannelName
+from services.chassis.broker.kafka import KafkaBroker
 from services.chassis.clock import SystemClock
-from services.chassis.door_producer import DoorProducer
+from services.chassis.doors.door_producer import DoorProducer
 from services.chassis.errors import EX_CONFIG, Misconfigured
-from services.chassis.kafka import KafkaBroker
-from services.chassis.logs import configure, logger
 from services.chassis.onboarding import load_agencies, resolve_secret
-from services.chassis.process import run_hop
-from services.chassis.recording import hop_recorder
+from services.chassis.running.process import run_hop
 from services.chassis.settings import Settings, load_settings
-from services.chassis.tracing import DoorTracing
+from services.chassis.telemetry.logs import configure, logger
+from services.chassis.telemetry.recording import hop_recorder
+from services.chassis.telemetry.tracing import DoorTracing
+from services.notifier.answering.intake import ReceiptsHop
+from services.notifier.answering.links import links_of
 from services.notifier.channels.email import EmailEffects, Post
 from services.notifier.channels.email_relay import own_relay
 from services.notifier.channels.guard import public_only, public_or_loopback
 from services.notifier.channels.pull import PullView, follow
 from services.notifier.channels.pushing import Pushing
 from services.notifier.channels.webhook import WebhookEffects
-from services.notifier.contact import DEMO, contact_of
-from services.notifier.delivery import feeds
+from services.notifier.delivering.delivery import feeds
+from services.notifier.documents.contact import DEMO, contact_of
 from services.notifier.door import DoorParts, create_door
 from services.notifier.hop import NotifierHop
-from services.notifier.intake import ReceiptsHop
-from services.notifier.links import links_of
 from services.notifier.onboarded import Onboarded, mail_warnings, webhook_warnings
 
 PORT = 8104
@@ -100,7 +100,7 @@ def receipts(settings: Settings, agencies: Onboarded, number: str) -> int:
 def door(settings: Settings, agencies: Onboarded) -> int:
     """Run the door."""
     # A hop process needs none of this, and saves its memory.
-    from services.chassis.serving import serve  # noqa: PLC0415
+    from services.chassis.doors.serving import serve  # noqa: PLC0415
 
     configure("notifier-door", settings.log_level)
     app = application(settings, agencies)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from contracts.vocabulary import Action, AgencyKind, ChannelName, Priority, StatusWord
-from services.notifier.change import FOLLOW, LADDER, Change, Note, Report, Telling
-from services.notifier.delivery import OFFERED_AGAIN, Delivery, Life, Push, Way
-from services.notifier.escalation import FOLLOW_UPS, FOLLOWED, UNCHANGED, Act, rung
-from services.notifier.schedule import PARKED_RETRY, attempt_delay
-from services.notifier.verdicts import BUSY, GONE_REASON, Verdict
+from services.notifier.delivering.change import FOLLOW, LADDER, Change, Note, Report, Telling
+from services.notifier.delivering.delivery import OFFERED_AGAIN, Delivery, Life, Push, Way
+from services.notifier.delivering.escalation import FOLLOW_UPS, FOLLOWED, UNCHANGED, Act, rung
+from services.notifier.delivering.schedule import PARKED_RETRY, attempt_delay
+from services.notifier.delivering.verdicts import BUSY, GONE_REASON, Verdict
 
 PASSED_OVER = frozenset({Priority.P0, Priority.P1, Priority.P2})
 """Levels at which a hotline that changes nothing within 72 h, or has no room, leads to another destination."""

@@ -22,17 +22,17 @@ from contracts.headers import TRACEPARENT, VIDARE_VIA
 from contracts.labels import REFUSED
 from contracts.topics import RECEIPTS_INBOX
 from services.chassis.clock import Clock
-from services.chassis.doormetrics import DoorMetrics
+from services.chassis.doors.doormetrics import DoorMetrics
+from services.chassis.doors.problems import add_problems
 from services.chassis.errors import Unavailable
-from services.chassis.logs import logger
-from services.chassis.metrics import CONTENT_TYPE
-from services.chassis.problems import add_problems
-from services.chassis.tracing import DoorTracing
+from services.chassis.telemetry.logs import logger
+from services.chassis.telemetry.metrics import CONTENT_TYPE
+from services.chassis.telemetry.tracing import DoorTracing
+from services.notifier.answering.door_links import LinkParts, add_links
+from services.notifier.answering.links import Answerable, Links
+from services.notifier.answering.receipts import LARGEST_BYTES, RefusedReceipt, check
 from services.notifier.channels.pull import PullView
-from services.notifier.door_links import LinkParts, add_links
-from services.notifier.links import Answerable, Links
-from services.notifier.receipts import LARGEST_BYTES, RefusedReceipt, check
-from services.notifier.sealing import listed
+from services.notifier.documents.sealing import listed
 
 LONGEST_WAIT_S = 55
 """Below the minute at which proxies commonly cut off."""

@@ -19,23 +19,26 @@ from contracts.vocabulary import DeadReason
 from services.chassis.codec import partition_of
 from services.chassis.errors import Poison
 from services.chassis.hop import Effect, Effects, Input, Lane, Outcome, Record, TaskSpec, View, same_partition_topics
-from services.chassis.telemetry_port import Level
-from services.notifier import decision, ending, hearing, overtaking, removal, replay, ringing, unreachable
-from services.notifier.applying import apply
+from services.chassis.telemetry.telemetry_port import Level
+from services.notifier import decision, ringing
+from services.notifier.answering import hearing
 from services.notifier.channels import topic
-from services.notifier.contact import DEMO, Contact
-from services.notifier.delivery import Came, begin, feeds
-from services.notifier.draft import Draft, document_key
-from services.notifier.feed import numbered
-from services.notifier.lane import pump_all, under_way
-from services.notifier.levels import levels
-from services.notifier.obeying import Given, obey
+from services.notifier.delivering import ending, overtaking, unreachable
+from services.notifier.delivering.applying import apply
+from services.notifier.delivering.delivery import Came, begin, feeds
+from services.notifier.delivering.draft import Draft, document_key
+from services.notifier.delivering.lane import pump_all, under_way
+from services.notifier.delivering.levels import levels
+from services.notifier.documents.contact import DEMO, Contact
+from services.notifier.documents.feed import numbered
+from services.notifier.documents.render import render
+from services.notifier.documents.sealing import Sealer
+from services.notifier.documents.xarf import document_type
 from services.notifier.onboarded import Onboarded
+from services.notifier.ordering import removal, replay
+from services.notifier.ordering.obeying import Given, obey
 from services.notifier.parse import agency_ordered, receipt_checked, referral_routed
-from services.notifier.render import render
-from services.notifier.sealing import Sealer
 from services.notifier.wording import queued
-from services.notifier.xarf import document_type
 
 LANES = (Lane(ROUTED + URGENT, urgent=True), Lane(ORDERS, urgent=True), Lane(ROUTED), Lane(RECEIPTS_CHECKED))
 CHANGELOG = "changelog-notifier"

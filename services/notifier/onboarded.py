@@ -10,7 +10,7 @@ from contracts.vocabulary import ChannelName
 from services.chassis.errors import Misconfigured
 from services.chassis.onboarding import Agencies, leaves
 from services.notifier.channels.email_message import is_address
-from services.notifier.sealing import JweSealer, Sealer
+from services.notifier.documents.sealing import JweSealer, Sealer
 
 
 class Onboarded:

@@ -6,16 +6,18 @@ from uuid import UUID
 from contracts import telemetry
 from contracts.events import ReferralRouted
 from contracts.onboarding import Agency
-from services.notifier import decision, ending, gathering, overtaking, removal, replay, unreachable
-from services.notifier.applying import apply
-from services.notifier.attempt import Named
-from services.notifier.change import FOLLOW, FORGET, LADDER, RETRY
-from services.notifier.delivery import Delivery
-from services.notifier.digest import DEPARTURE
-from services.notifier.draft import Draft, row_key, timer_key
-from services.notifier.lane import LANE_TIMER, pump_all
+from services.notifier import decision
+from services.notifier.delivering import ending, gathering, overtaking, unreachable
+from services.notifier.delivering.applying import apply
+from services.notifier.delivering.attempt import Named
+from services.notifier.delivering.change import FOLLOW, FORGET, LADDER, RETRY
+from services.notifier.delivering.delivery import Delivery
+from services.notifier.delivering.digest import DEPARTURE
+from services.notifier.delivering.draft import Draft, row_key, timer_key
+from services.notifier.delivering.lane import LANE_TIMER, pump_all
+from services.notifier.delivering.order import read_lane_name
 from services.notifier.onboarded import Onboarded
-from services.notifier.order import read_lane_name
+from services.notifier.ordering import removal, replay
 
 Take = Callable[[Draft, ReferralRouted, Agency], None]
 

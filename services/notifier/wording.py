@@ -9,8 +9,8 @@ from contracts.referral import ReceiptChecked, TipStatus
 from contracts.topics import DELIVERIES, OUTCOMES, STATUS
 from contracts.vocabulary import ChannelName, EntryKind
 from services.chassis.hop import Emit, Entry
-from services.notifier.change import Change, Note, Report, Telling
-from services.notifier.delivery import Delivery
+from services.notifier.delivering.change import Change, Note, Report, Telling
+from services.notifier.delivering.delivery import Delivery
 
 ENTRY_KINDS: dict[str, EntryKind] = {
     "attempted": EntryKind.DELIVERY_ATTEMPTED,

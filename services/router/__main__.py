@@ -11,18 +11,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contracts import telemetry
+from services.chassis.broker.kafka import KafkaBroker
 from services.chassis.errors import EX_CONFIG, Misconfigured, Unavailable
-from services.chassis.kafka import KafkaBroker
-from services.chassis.logs import configure, logger
-from services.chassis.process import EX_CRASH, run_hop
-from services.chassis.recording import hop_recorder, installed_version
+from services.chassis.running.process import EX_CRASH, run_hop
+from services.chassis.running.tuning import Tuning
 from services.chassis.settings import Settings, load_settings
-from services.chassis.tuning import Tuning
-from services.router.books import Books
+from services.chassis.telemetry.logs import configure, logger
+from services.chassis.telemetry.recording import hop_recorder, installed_version
 from services.router.decision import World
-from services.router.follow import BookFollower, FollowerThread
+from services.router.geography.world import load_world
 from services.router.hop import RouterHop
-from services.router.world import load_world
+from services.router.rules.books import Books
+from services.router.rules.follow import BookFollower, FollowerThread
 
 NAME = "router"
 PORT = 8103
@@ -48,8 +48,8 @@ def main(arguments: Sequence[str]) -> int:
 def run_door(settings: Settings) -> int:
     """Serve the door; a submission is explained by the composition that the command line uses."""
     # A hop process needs none of this, and saves its memory.
-    from services.chassis.serving import serve  # noqa: PLC0415
-    from services.chassis.tracing import DoorTracing  # noqa: PLC0415
+    from services.chassis.doors.serving import serve  # noqa: PLC0415
+    from services.chassis.telemetry.tracing import DoorTracing  # noqa: PLC0415
 
     # The one place where the router meets intake and geolocate: at its edge, through the command line's own code.
     from services.cli.explaining import Explainer  # noqa: PLC0415

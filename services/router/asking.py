@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from contracts.vocabulary import AgencyKind
-from services.router.atlas import Atlas, Standing
-from services.router.choice import choose
 from services.router.facts import NAMES_OF, PARTS, Facts, Place
-from services.router.rule import Clause, Row
-from services.router.rulebook import Rulebook
+from services.router.geography.atlas import Atlas, Standing
+from services.router.geography.choice import choose
+from services.router.rules.rule import Clause, Row
+from services.router.rules.rulebook import Rulebook
 
 REVIEW = "review"
 ICCAM = "interpol-iccam"

@@ -21,16 +21,16 @@ import orjson
 from contracts.events import TipLocated
 from contracts.onboarding import Partner
 from contracts.vocabulary import Priority
-from services.router import regions
 from services.router.asking import REVIEW, Ask, Asking, Miss, lane_kind
-from services.router.atlas import Atlas
 from services.router.facts import NEW, Facts, History
-from services.router.fingerprint import fingerprint
+from services.router.geography import regions
+from services.router.geography.atlas import Atlas
+from services.router.geography.places import facts_of
 from services.router.gist import Gist, gist_of
-from services.router.hearing import hear, keep_from_live
-from services.router.places import facts_of
-from services.router.rule import Truth
-from services.router.rulebook import Rulebook
+from services.router.rules.fingerprint import fingerprint
+from services.router.rules.hearing import hear, keep_from_live
+from services.router.rules.rule import Truth
+from services.router.rules.rulebook import Rulebook
 from services.triage import Triage, triage
 
 ROUTINE = (Priority.P3, Priority.P4)

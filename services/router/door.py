@@ -12,15 +12,15 @@ from pydantic import ValidationError
 
 from contracts import telemetry
 from contracts.events import TipLocated
-from services.chassis.callers import OwnHost, from_this_machine
-from services.chassis.doormetrics import DoorMetrics
+from services.chassis.doors.callers import OwnHost, from_this_machine
+from services.chassis.doors.doormetrics import DoorMetrics
+from services.chassis.doors.problems import add_problems, problem_answer
 from services.chassis.errors import Unavailable
-from services.chassis.metrics import CONTENT_TYPE
-from services.chassis.problems import add_problems, problem_answer
-from services.chassis.tracing import DoorTracing
-from services.router.books import Books
+from services.chassis.telemetry.metrics import CONTENT_TYPE
+from services.chassis.telemetry.tracing import DoorTracing
 from services.router.decision import World, route
-from services.router.explain import explained, named
+from services.router.rules.books import Books
+from services.router.telling.explain import explained, named
 
 ROUTE = "POST /v1/explain"
 OUR_HOSTS = ["127.0.0.1", "localhost", "[::1]", "testserver"]

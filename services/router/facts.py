@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from contracts.vocabulary import AssessmentStatus, Kind, PartnerKind, Priority, Signal
-from services.router.atlas import Standing
+from services.router.geography.atlas import Standing
 
 Part = Literal["host", "offender", "victim", "scene"]
 Event = Literal["none", "origin_revealed", "moved"]

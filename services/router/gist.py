@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from contracts.events import PersonFacts, TipFacts, TipLocated, Verdict
 from contracts.vocabulary import AddressRole, AssessmentStatus, Flag, Kind, PersonRole, Signal
-from services.router.atlas import Atlas, Standing
-from services.router.choice import choose
-from services.router.countries import EU_TLDS, eu_language
 from services.router.facts import History, Part
-from services.router.regions import by_place
+from services.router.geography.atlas import Atlas, Standing
+from services.router.geography.choice import choose
+from services.router.geography.countries import EU_TLDS, eu_language
+from services.router.geography.regions import by_place
 from services.triage import Triage
 
 EDGES = frozenset({Flag.CDN, Flag.ANYCAST})

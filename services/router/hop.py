@@ -13,13 +13,13 @@ from contracts.events import OutcomeReported, ReviewAsked, TipLocated
 from contracts.vocabulary import DeadReason
 from services.chassis.errors import Poison
 from services.chassis.hop import Input, Lane, Outcome, Record, TaskSpec, Timer, View, same_partition_topics
-from services.router import later, outcomes, reviews
-from services.router.books import Books, InUse
 from services.router.decision import World
-from services.router.notices import ring
-from services.router.rows import Shelf, TipRow
-from services.router.turn import AGE, FORGET, SETTLE, Turn, repeat
-from services.router.versions import Cause
+from services.router.following import later, outcomes, reviews
+from services.router.following.notices import ring
+from services.router.following.rows import Shelf, TipRow
+from services.router.following.turn import AGE, FORGET, SETTLE, Turn, repeat
+from services.router.following.versions import Cause
+from services.router.rules.books import Books, InUse
 
 Event = TypeVar("Event", bound=BaseModel)
 

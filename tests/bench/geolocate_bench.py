@@ -23,7 +23,7 @@ from contracts.events import Content, TipFacts, TipReceived
 from contracts.indicators import AddressIndicator, Indicators
 from contracts.vocabulary import AddressRole, Kind
 from services.chassis.hop import Input, Record
-from services.chassis.state import MemoryStore, Overlay
+from services.chassis.store.state import MemoryStore, Overlay
 from services.geolocate.geodata import SHIPPED, Geodata
 from services.geolocate.hop import GeolocateHop
 from services.indicators.urls import parse_url

@@ -21,11 +21,11 @@ from contracts import topics
 from contracts.events import DecisionRecorded, TipLocated
 from contracts.vocabulary import AssessmentStatus, Kind
 from services.chassis.hop import Input, Record
-from services.chassis.state import MemoryStore, Overlay
+from services.chassis.store.state import MemoryStore, Overlay
 from services.router.decision import World, route
-from services.router.explain import explained
 from services.router.hop import RouterHop
-from services.router.rehear import ask, facts_from
+from services.router.rules.rehear import ask, facts_from
+from services.router.telling.explain import explained
 from tests.support.router_world import Room, rulebook, shipped
 from tests.support.tips import NOW, ROOM, URGENT, a_tip, edge, of_person, suspect, unsure, victim
 

@@ -15,9 +15,9 @@ from contracts.topics import ROUTED, URGENT
 from services.chassis.codec import event_of
 from services.chassis.hop import Input, Record
 from services.chassis.onboarding import load_agencies
-from services.chassis.runner import utc_now
+from services.chassis.running.runner import utc_now
 from services.chassis.settings import Settings
-from services.chassis.state import MemoryStore, Overlay
+from services.chassis.store.state import MemoryStore, Overlay
 from services.notifier.hop import NotifierHop
 from services.notifier.onboarded import Onboarded
 from tests.chaos.known_bad import Sending, documented_loop

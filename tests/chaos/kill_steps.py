@@ -20,20 +20,20 @@ from aiohttp import ClientResponse
 from aiokafka import AIOKafkaProducer
 from aiosmtplib.protocol import SMTPProtocol
 
-from services.chassis import process as chassis_process
-from services.chassis import task as chassis_task
+from services.chassis.broker.kafka_producer import KafkaTaskProducer
 from services.chassis.hop import Effect, Input, Outcome, Told
-from services.chassis.inputs import Inputs
-from services.chassis.kafka_producer import KafkaTaskProducer
-from services.chassis.lanes import Lanes
-from services.chassis.sqlite_store import SqliteStore
-from services.chassis.timers import Timers
-from services.chassis.tuning import Tuning
-from services.chassis.turns import Turns
-from services.notifier import digest
-from services.notifier.attempt import AttemptEnd, read_body
+from services.chassis.running import process as chassis_process
+from services.chassis.running import task as chassis_task
+from services.chassis.running.inputs import Inputs
+from services.chassis.running.lanes import Lanes
+from services.chassis.running.tuning import Tuning
+from services.chassis.running.turns import Turns
+from services.chassis.store.sqlite_store import SqliteStore
+from services.chassis.store.timers import Timers
 from services.notifier.channels.email import EmailEffects
 from services.notifier.channels.webhook import WebhookEffects
+from services.notifier.delivering import digest
+from services.notifier.delivering.attempt import AttemptEnd, read_body
 from services.notifier.hop import NotifierHop
 
 WORK = (

@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from services.chassis.errors import Poison
 from services.chassis.hop import Input, Record
-from services.chassis.runner import utc_now
-from services.chassis.state import MemoryStore, Overlay
+from services.chassis.running.runner import utc_now
+from services.chassis.store.state import MemoryStore, Overlay
 from tests.support.copying import CopyHop
 
 BATCH = 40

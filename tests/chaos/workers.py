@@ -8,10 +8,10 @@ import asyncio
 import sys
 from dataclasses import replace
 
-from services.chassis.process import run_hop
+from services.chassis.running.process import run_hop
+from services.chassis.running.tuning import Tuning
 from services.chassis.settings import Settings
-from services.chassis.telemetry_port import NoRecorder
-from services.chassis.tuning import Tuning
+from services.chassis.telemetry.telemetry_port import NoRecorder
 from tests.chaos.known_bad import copying, documented_loop
 from tests.support.copying import ChaosHop
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from services.chassis.broker_port import Out
+from services.chassis.broker.broker_port import Out
 from services.cli.kafka_io import connected, now_ms, write
 from tests.support.supervised import lives, until
 

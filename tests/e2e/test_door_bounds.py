@@ -19,7 +19,7 @@ ROOM = 8
 SERVER = f"""
 import sys
 from fastapi import FastAPI
-from services.chassis import serving
+from services.chassis.doors import serving
 serving.HEAD_S, serving.CONNECTIONS = 1.0, {ROOM}
 app = FastAPI()
 @app.post("/v1/tips")

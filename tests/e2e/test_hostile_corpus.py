@@ -17,7 +17,7 @@ from contracts.vocabulary import REFUSAL_HTTP_STATUS, RefusalReason
 from services.chassis.clock import FakeClock
 from services.chassis.hop import Input, record_id
 from services.chassis.settings import Settings
-from services.chassis.tracing import DoorTracing
+from services.chassis.telemetry.tracing import DoorTracing
 from services.intake.bearer import Bearer
 from services.intake.check import Accepted, check_submission
 from services.intake.door import DoorParts, create_door

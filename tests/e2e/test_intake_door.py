@@ -14,8 +14,8 @@ from services.chassis.clock import FakeClock
 from services.chassis.errors import Unavailable
 from services.chassis.hop import Record, tip_id
 from services.chassis.settings import Settings
-from services.chassis.tracecontext import parse_traceparent
-from services.chassis.tracing import DoorTracing
+from services.chassis.telemetry.tracecontext import parse_traceparent
+from services.chassis.telemetry.tracing import DoorTracing
 from services.intake.bearer import Bearer
 from services.intake.door import DoorParts, create_door
 from services.intake.posting import Desk

@@ -11,7 +11,7 @@ import pytest
 
 from contracts import topics
 from services.chassis.hop import Record
-from services.chassis.memory_run import Fed
+from services.chassis.running.memory_run import Fed
 from tests.support.canary import Canaries, plant
 from tests.support.chain import Chain, chain
 from tests.support.notifier_listener import says

@@ -10,8 +10,8 @@ import pytest
 
 from services.cli.broker import LocalBroker
 from services.cli.broker.wire import wait_until
-from services.router.books import short
-from services.router.rulebook import load_rulebook
+from services.router.rules.books import short
+from services.router.rules.rulebook import load_rulebook
 from tests.support.mesh import ProcessMesh
 from tests.support.oracle import Reader, Seen
 from tests.support.router_world import SETTINGS

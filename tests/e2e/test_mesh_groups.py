@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from contracts import topics
-from services.chassis.memory_run import Fed
+from services.chassis.running.memory_run import Fed
 from tests.support.chain import Chain, chain
 from tests.support.desk import BASELINE, URGENT, hosted
 

@@ -10,9 +10,9 @@ import pytest
 from contracts import headers as h
 from contracts import telemetry, topics
 from services.chassis.hop import Record
-from services.chassis.localtraces import LocalSpan, traces_naming
-from services.chassis.memory_run import Fed
-from services.chassis.tracecontext import parse_traceparent, trace_of_tip
+from services.chassis.running.memory_run import Fed
+from services.chassis.telemetry.localtraces import LocalSpan, traces_naming
+from services.chassis.telemetry.tracecontext import parse_traceparent, trace_of_tip
 from services.cli.demo.tips import read_tips
 from tests.support.chain import Chain, chain, orphans, roots
 

@@ -17,7 +17,7 @@ from uuid import uuid4
 import pytest
 
 from contracts.vocabulary import Priority
-from services.chassis.memory_run import Fed, MemoryRun
+from services.chassis.running.memory_run import Fed, MemoryRun
 from services.notifier.channels.guard import public_or_loopback
 from services.notifier.channels.webhook import WebhookEffects
 from services.notifier.hop import NotifierHop

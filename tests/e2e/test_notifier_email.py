@@ -16,18 +16,18 @@ import pytest
 
 from contracts.vocabulary import ChannelName
 from services.chassis.hop import Effect
-from services.chassis.memory_run import Fed, run_in_memory
+from services.chassis.running.memory_run import Fed, run_in_memory
 from services.chassis.settings import ROOT
-from services.chassis.spanmaker import Attempt
-from services.notifier.attempt import AttemptEnd, ask
+from services.chassis.telemetry.spanmaker import Attempt
+from services.notifier.answering.links import Answerable, Links
 from services.notifier.channels.email import EmailEffects, Post
 from services.notifier.channels.email_relay import Relay, own_relay
 from services.notifier.channels.guard import public_only, public_or_loopback
 from services.notifier.channels.pushing import Pushing
 from services.notifier.channels.webhook import WebhookEffects
-from services.notifier.delivery import begin
+from services.notifier.delivering.attempt import AttemptEnd, ask
+from services.notifier.delivering.delivery import begin
 from services.notifier.hop import NotifierHop
-from services.notifier.links import Answerable, Links
 from services.notifier.onboarded import Onboarded
 from tests.support.mail_server import mailbox, saying
 from tests.support.notifier_listener import certificate, listening, says

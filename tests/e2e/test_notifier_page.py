@@ -14,10 +14,10 @@ import pytest
 
 from services.chassis.clock import SystemClock
 from services.chassis.errors import Unavailable
+from services.notifier.answering.door_links import LARGEST_FORM_BYTES
+from services.notifier.answering.links import Answerable, Links
 from services.notifier.channels.pull import PullView
 from services.notifier.door import DoorParts, create_door
-from services.notifier.door_links import LARGEST_FORM_BYTES
-from services.notifier.links import Answerable, Links
 from tests.support.notifier_world import a_referral
 
 LINKS = Links(b"k" * 32, "https://mesh.example")

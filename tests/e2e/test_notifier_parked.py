@@ -21,8 +21,8 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from contracts.vocabulary import Priority
 from services.chassis.hop import NAMESPACE, Effect, Outcome, Record
 from services.cli.broker import LocalBroker
-from services.notifier.attempt import AttemptEnd
-from services.notifier.breaker import OPENS_AFTER
+from services.notifier.delivering.attempt import AttemptEnd
+from services.notifier.delivering.breaker import OPENS_AFTER
 from tests.support.mesh import ProcessMesh
 from tests.support.notifier_fleet import Fleet, at_work
 from tests.support.notifier_sim import SECOND, Machine, Play, referral_of

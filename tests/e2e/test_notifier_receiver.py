@@ -18,10 +18,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.chassis.settings import ROOT
-from services.notifier.attempt import AttemptEnd
 from services.notifier.channels import signing
 from services.notifier.channels.guard import public_or_loopback
 from services.notifier.channels.webhook import WebhookEffects
+from services.notifier.delivering.attempt import AttemptEnd
 from services.notifier.onboarded import Onboarded
 from tests.support.notifier_world import START, an_agency, an_effect
 

@@ -12,14 +12,14 @@ from contracts.topics import AGENCY
 from contracts.vocabulary import ChannelName
 from services.chassis.clock import SystemClock
 from services.chassis.hop import Record
-from services.notifier.attempt import ask
 from services.notifier.channels.guard import public_or_loopback
 from services.notifier.channels.pull import PullView
 from services.notifier.channels.webhook import WebhookEffects
-from services.notifier.delivery import Way, begin
+from services.notifier.delivering.attempt import ask
+from services.notifier.delivering.delivery import Way, begin
+from services.notifier.documents.render import render
 from services.notifier.door import DoorParts, create_door
 from services.notifier.onboarded import Onboarded
-from services.notifier.render import render
 from tests.support.notifier_keys import key_file, opened, public
 from tests.support.notifier_listener import listening, says
 from tests.support.notifier_world import SECRETS, START, a_referral, an_agency

@@ -17,12 +17,12 @@ from standardwebhooks import Webhook
 
 from services.chassis.hop import Effect
 from services.chassis.onboarding import resolve_secret
-from services.notifier.attempt import AttemptEnd
+from services.notifier.answering.receipts import LARGEST_BYTES
 from services.notifier.channels import guard
 from services.notifier.channels.guard import MAY, public_only, public_or_loopback
 from services.notifier.channels.webhook import WebhookEffects
+from services.notifier.delivering.attempt import AttemptEnd
 from services.notifier.onboarded import Onboarded
-from services.notifier.receipts import LARGEST_BYTES
 from tests.support.notifier_listener import Answer, certificate, listening, says
 from tests.support.notifier_world import an_agency, an_effect
 

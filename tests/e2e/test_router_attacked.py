@@ -11,9 +11,9 @@ import pytest
 
 from contracts import topics
 from contracts.events import CustodyEntry
+from services.chassis.broker.memory import MemoryBroker
 from services.chassis.errors import Fenced, Misconfigured
-from services.chassis.memory import MemoryBroker
-from services.chassis.memory_run import Fed
+from services.chassis.running.memory_run import Fed
 from services.chassis.settings import Settings
 from services.cli.commands import activate as activating
 from services.cli.commands.activate import activate, put_in_force
@@ -22,10 +22,10 @@ from services.cli.commands.replay import decisions_of
 from services.cli.commands.review import Refused, Wish, decided, waiting
 from services.cli.commands.rules import proven
 from services.cli.wronguse import WrongUse
-from services.router.books import Books, activation
-from services.router.follow import BookFollower
-from services.router.rulebook import Rulebook, load_rulebook, parse_rulebook
-from services.router.world import load_world
+from services.router.geography.world import load_world
+from services.router.rules.books import Books, activation
+from services.router.rules.follow import BookFollower
+from services.router.rules.rulebook import Rulebook, load_rulebook, parse_rulebook
 from tests.support.chain import Chain, chain
 from tests.support.desk import BASELINE, hosted
 from tests.support.router_world import SETTINGS, shipped
@@ -143,7 +143,7 @@ async def test_a_refused_book_after_compaction_leads_to_the_one_that_it_replaced
 
 
 def _append(broker: MemoryBroker, one: Fed) -> None:
-    from services.chassis.broker_port import Out  # noqa: PLC0415
+    from services.chassis.broker.broker_port import Out  # noqa: PLC0415
 
     broker.append([Out(one.topic, 0, one.key, one.value, [], 0)])
 

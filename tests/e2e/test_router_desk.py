@@ -9,7 +9,7 @@ import pytest
 
 from contracts import headers as h
 from contracts import topics
-from services.chassis.tracecontext import parse_traceparent
+from services.chassis.telemetry.tracecontext import parse_traceparent
 from services.cli.commands.review import Open, Refused, Wish, decided, told, waiting
 from tests.support.chain import Chain, chain
 from tests.support.desk import BASELINE, URGENT, hosted

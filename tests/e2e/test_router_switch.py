@@ -9,16 +9,16 @@ from pathlib import Path
 import orjson
 
 from contracts import topics
-from services.chassis.memory_run import Fed
+from services.chassis.running.memory_run import Fed
 from services.cli.commands.activate import put_in_force
 from services.cli.commands.backtest import compared
 from services.cli.commands.replay import decisions_of, finder, replayed
 from services.cli.kafka_io import all_records
-from services.router.books import Published
-from services.router.follow import BookFollower
+from services.router.geography.world import load_world
 from services.router.hop import BOOK
-from services.router.rulebook import Rulebook, load_rulebook
-from services.router.world import load_world
+from services.router.rules.books import Published
+from services.router.rules.follow import BookFollower
+from services.router.rules.rulebook import Rulebook, load_rulebook
 from tests.support.chain import Chain, chain
 from tests.support.desk import BASELINE, hosted
 from tests.support.router_world import SETTINGS

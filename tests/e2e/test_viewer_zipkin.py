@@ -15,9 +15,9 @@ import pytest
 
 from contracts import topics
 from services.chassis.errors import Misconfigured
-from services.chassis.localtraces import LocalSpan, spans_of
 from services.chassis.settings import Settings
-from services.chassis.tracecontext import trace_of_tip
+from services.chassis.telemetry.localtraces import LocalSpan, spans_of
+from services.chassis.telemetry.tracecontext import trace_of_tip
 from services.cli.broker.java import OLDEST, find_java
 from services.cli.commands.viewer import run
 from services.cli.viewer import Running, Viewer

@@ -8,13 +8,13 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from services.chassis.broker_port import Broker, Out, Place, Span, Spot, TransactionFailed
+from services.chassis.broker.broker_port import Broker, Out, Place, Span, Spot, TransactionFailed
+from services.chassis.broker.kafka import KafkaBroker
+from services.chassis.broker.memory import MemoryBroker
 from services.chassis.codec import partition_of
 from services.chassis.errors import Fenced
 from services.chassis.hop import Record, TaskSpec
-from services.chassis.kafka import KafkaBroker
-from services.chassis.memory import MemoryBroker
-from services.chassis.tuning import Tuning
+from services.chassis.running.tuning import Tuning
 
 TUNING = Tuning(session_ms=6_000, heartbeat_ms=500)
 Make = Callable[[str, int], Awaitable[str]]

@@ -14,15 +14,15 @@ from confluent_kafka.cimpl import NewTopic
 
 from contracts import headers as h
 from contracts.events import CustodyEntry
-from services.chassis.broker_port import Out, Spot, TransactionFailed
-from services.chassis.deadlimits import TooManyDeadLetters
+from services.chassis.broker.broker_port import Out, Spot, TransactionFailed
+from services.chassis.broker.kafka import KafkaBroker
+from services.chassis.broker.memory import MemoryBroker
 from services.chassis.errors import Misconfigured, Unavailable
 from services.chassis.hop import Effect, Emit, Entry, Input, Outcome, Record, Timer, Told, View, event_id
-from services.chassis.kafka import KafkaBroker
-from services.chassis.memory import MemoryBroker
-from services.chassis.memory_run import Fed, MemoryRun
-from services.chassis.runner import Runner
-from services.chassis.tuning import Tuning
+from services.chassis.running.deadlimits import TooManyDeadLetters
+from services.chassis.running.memory_run import Fed, MemoryRun
+from services.chassis.running.runner import Runner
+from services.chassis.running.tuning import Tuning
 from tests.support.copying import CopyHop
 from tests.support.oracle import Reader, publish
 

@@ -18,23 +18,23 @@ from confluent_kafka.cimpl import NewTopic
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from contracts import telemetry
+from services.chassis.broker.memory import MemoryBroker
 from services.chassis.clock import FakeClock
-from services.chassis.door_producer import DoorProducer
-from services.chassis.export import Exporter, OtlpSink
+from services.chassis.doors.door_producer import DoorProducer
 from services.chassis.hop import NAMESPACE, Effect, Told
-from services.chassis.localtraces import LocalSink
-from services.chassis.memory import MemoryBroker
-from services.chassis.memory_run import Fed, MemoryRun
-from services.chassis.metrics import Metrics
+from services.chassis.running.memory_run import Fed, MemoryRun
 from services.chassis.settings import Settings
-from services.chassis.spans import SpanRecorder
-from services.chassis.tracing import DoorTracing
+from services.chassis.telemetry.export import Exporter, OtlpSink
+from services.chassis.telemetry.localtraces import LocalSink
+from services.chassis.telemetry.metrics import Metrics
+from services.chassis.telemetry.spans import SpanRecorder
+from services.chassis.telemetry.tracing import DoorTracing
 from services.cli.broker import LocalBroker
 from services.intake.bearer import Bearer
 from services.intake.door import DoorParts, create_door
 from services.intake.posting import Appender, Desk
 from services.intake.view import StatusView
-from services.notifier.attempt import AttemptEnd, read_key, tell
+from services.notifier.delivering.attempt import AttemptEnd, read_key, tell
 from services.notifier.hop import NotifierHop
 from services.notifier.onboarded import Onboarded
 from tests.support.full_disk import fill, no_room

@@ -18,14 +18,14 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 from structlog.testing import capture_logs
 
 from contracts import topics
-from services.chassis.broker_port import Out, Spot
+from services.chassis.broker.broker_port import Out, Spot
+from services.chassis.broker.kafka import KafkaBroker
+from services.chassis.broker.memory import MemoryBroker
 from services.chassis.errors import Misconfigured
 from services.chassis.hop import NAMESPACE
-from services.chassis.kafka import KafkaBroker
-from services.chassis.memory import MemoryBroker
-from services.chassis.memory_run import Fed, MemoryRun
-from services.chassis.runner import Runner
-from services.chassis.tuning import Tuning
+from services.chassis.running.memory_run import Fed, MemoryRun
+from services.chassis.running.runner import Runner
+from services.chassis.running.tuning import Tuning
 from services.cli.commands.topics import acls
 from services.custody.reconcile import Ledger
 from services.notifier.hop import NotifierHop

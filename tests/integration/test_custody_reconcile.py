@@ -10,12 +10,12 @@ import orjson
 import pytest
 
 from contracts import topics
-from services.chassis.broker_port import Broker, Out, Spot
+from services.chassis.broker.broker_port import Broker, Out, Spot
+from services.chassis.broker.kafka import KafkaBroker
+from services.chassis.broker.kafka_admin import Admin
+from services.chassis.broker.memory import MemoryBroker
 from services.chassis.errors import Misconfigured
 from services.chassis.hop import NAMESPACE
-from services.chassis.kafka import KafkaBroker
-from services.chassis.kafka_admin import Admin
-from services.chassis.memory import MemoryBroker
 from services.cli.broker import LocalBroker
 from services.custody.door import door
 from services.custody.reconcile import Ledger, lagging

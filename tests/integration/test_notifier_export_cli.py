@@ -17,7 +17,7 @@ from contracts.topics import AGENCY, DELIVERIES
 from services.chassis.hop import NAMESPACE
 from services.cli.broker import LocalBroker
 from services.indicators.urls import parse_url
-from services.notifier.render import render
+from services.notifier.documents.render import render
 from tests.support.notifier_world import START, a_referral, an_agency
 
 DESK = "cdn-export"

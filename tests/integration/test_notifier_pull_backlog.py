@@ -8,7 +8,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from services.chassis.kafka import KafkaBroker
+from services.chassis.broker.kafka import KafkaBroker
 from services.notifier.channels.pull import TAKEN_AT_ONCE, PullView, follow
 
 DOCUMENTS = 2 * TAKEN_AT_ONCE + 37

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from contracts import topics
 from contracts.events import CustodyEntry
-from services.chassis.memory_run import Fed, MemoryRun
+from services.chassis.running.memory_run import Fed, MemoryRun
 from services.router.hop import RouterHop
 from tests.support.router_world import shipped
 from tests.support.tips import NOW, URGENT, a_tip

@@ -5,13 +5,13 @@ from pathlib import Path
 from uuid import UUID, uuid5
 
 from contracts import telemetry
+from services.chassis.broker.memory import MemoryBroker
 from services.chassis.hop import NAMESPACE, Emit, Entry, Input, Lane, Outcome, TaskSpec, View, same_partition_topics
-from services.chassis.localtraces import LocalSpan, spans_of
-from services.chassis.memory import MemoryBroker
-from services.chassis.memory_run import Fed, MemoryRun
-from services.chassis.recording import hop_recorder
+from services.chassis.running.memory_run import Fed, MemoryRun
 from services.chassis.settings import Settings
-from services.chassis.tracecontext import trace_of_tip
+from services.chassis.telemetry.localtraces import LocalSpan, spans_of
+from services.chassis.telemetry.recording import hop_recorder
+from services.chassis.telemetry.tracecontext import trace_of_tip
 from services.cli.commands.waterfall import tree
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from contracts import telemetry
-from services.chassis.export import Exporter
-from services.chassis.localtraces import spans_of
-from services.chassis.metrics import Metrics
-from services.chassis.recording import exporter_of, hop_recorder
 from services.chassis.settings import Settings
-from services.chassis.tracecontext import parse_traceparent
-from services.chassis.tracing import DoorTracing
+from services.chassis.telemetry.export import Exporter
+from services.chassis.telemetry.localtraces import spans_of
+from services.chassis.telemetry.metrics import Metrics
+from services.chassis.telemetry.recording import exporter_of, hop_recorder
+from services.chassis.telemetry.tracecontext import parse_traceparent
+from services.chassis.telemetry.tracing import DoorTracing
 from tests.support.otlp import OtlpReceiver
 
 INCOMING = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

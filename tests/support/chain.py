@@ -19,27 +19,27 @@ import structlog
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from contracts import topics
+from services.chassis.broker.memory import MemoryBroker
 from services.chassis.hop import Hop, Record
-from services.chassis.localtraces import HEADER, NO_TRACE, LocalSpan, _local, _payload, _service, segments
-from services.chassis.logs import configure
-from services.chassis.memory import MemoryBroker
-from services.chassis.memory_run import Fed, MemoryRun
 from services.chassis.onboarding import load_agencies, load_partners
-from services.chassis.recording import hop_recorder
+from services.chassis.running.memory_run import Fed, MemoryRun
 from services.chassis.settings import ROOT, Settings
-from services.chassis.spans import SpanRecorder
+from services.chassis.telemetry.localtraces import HEADER, NO_TRACE, LocalSpan, _local, _payload, _service, segments
+from services.chassis.telemetry.logs import configure
+from services.chassis.telemetry.recording import hop_recorder
+from services.chassis.telemetry.spans import SpanRecorder
 from services.geolocate.geodata import Geodata
 from services.geolocate.hop import GeolocateHop
 from services.intake.groupkey import group_key
 from services.intake.hop import IntakeHop
+from services.notifier.answering.intake import ReceiptsHop
 from services.notifier.channels.guard import public_or_loopback
 from services.notifier.channels.webhook import WebhookEffects
 from services.notifier.hop import NotifierHop
-from services.notifier.intake import ReceiptsHop
 from services.notifier.onboarded import Onboarded
-from services.router.books import Books
+from services.router.geography.world import load_world
 from services.router.hop import RouterHop
-from services.router.world import load_world
+from services.router.rules.books import Books
 from tests.support.notifier_listener import Answer, listening, says
 
 PARTITIONS = 2

@@ -8,7 +8,7 @@ from typing import Any
 from contracts import topics
 from contracts.events import ReferralRouted, TipLocated
 from services.chassis.hop import Emit
-from services.notifier.attempt import AttemptEnd, read_key
+from services.notifier.delivering.attempt import AttemptEnd, read_key
 from tests.support.notifier_world import START, Plays, World
 from tests.support.router_world import Room, shipped_agencies, told
 

@@ -21,8 +21,8 @@ from services.chassis.hop import NAMESPACE, Emit, Hop, Input, Outcome, Record, T
 from services.chassis.onboarding import load_partners
 from services.geolocate.hop import GeolocateHop
 from services.intake.hop import IntakeHop
+from services.router.following.sampling import sampled
 from services.router.hop import RouterHop
-from services.router.sampling import sampled
 from tests.support.geodata import demo_geodata
 from tests.support.intake import KEY, NOW, DictView
 from tests.support.router_world import SETTINGS, registry, shipped

@@ -6,8 +6,8 @@ from email.utils import format_datetime
 from random import Random
 
 from services.chassis.hop import Effect
-from services.notifier.attempt import AttemptEnd, read_body
-from services.notifier.schedule import retry_after
+from services.notifier.delivering.attempt import AttemptEnd, read_body
+from services.notifier.delivering.schedule import retry_after
 from tests.support.notifier_sim import Play, referral_of
 
 RETRY_AFTER: tuple[tuple[str | None, float | None], ...] = (

@@ -8,7 +8,7 @@ import orjson
 
 from contracts.onboarding import Agency
 from services.chassis.hop import Effect, Emit
-from services.notifier.attempt import read_body
+from services.notifier.delivering.attempt import read_body
 from tests.support.notifier_cases import Case, agency_of, pushed
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 
 from contracts.onboarding import Agency
 from services.chassis.hop import Effect
-from services.notifier.attempt import read_body
+from services.notifier.delivering.attempt import read_body
 from tests.support.notifier_cases import HOUR, Case, instant
 from tests.support.notifier_sim import Machine
 

@@ -13,7 +13,7 @@ from contracts.events import ReferralRouted
 from contracts.onboarding import Agency
 from contracts.vocabulary import Action
 from services.chassis.hop import Effect, Emit, Outcome, Record
-from services.notifier.attempt import AttemptEnd, read_body
+from services.notifier.delivering.attempt import AttemptEnd, read_body
 from tests.support import notifier_desks, notifier_duties
 from tests.support.notifier_cases import (
     AGAIN,

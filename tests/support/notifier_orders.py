@@ -9,8 +9,8 @@ from contracts.events import AgencyOrdered
 from contracts.topics import AGENCY, ORDERS
 from contracts.vocabulary import Order
 from services.chassis.hop import Effect, Outcome
-from services.notifier.attempt import read_body
-from services.notifier.feed import digest_of
+from services.notifier.delivering.attempt import read_body
+from services.notifier.documents.feed import digest_of
 from tests.support.notifier_world import World
 
 REASON = "an invented reason"

@@ -18,9 +18,9 @@ from uuid import UUID, uuid5
 
 from contracts.onboarding import Agency
 from services.chassis.hop import NAMESPACE, Effect, Input, Outcome, Record, Timer, Told, View
-from services.notifier import removal
-from services.notifier.attempt import AttemptEnd, tell
-from services.notifier.verdicts import Fault
+from services.notifier.delivering.attempt import AttemptEnd, tell
+from services.notifier.delivering.verdicts import Fault
+from services.notifier.ordering import removal
 from tests.support.notifier_world import START
 
 URGENT_TOPIC = "referrals-routed-urgent"

@@ -15,11 +15,11 @@ from contracts.onboarding import Agency
 from contracts.referral import Receipt, ReceiptChecked
 from contracts.vocabulary import AddressRole, HashAlgorithm, Priority, ReceiptStatus
 from services.chassis.hop import NAMESPACE, Effect, Emit, Entry, Input, Outcome, Record, Timer, Told
-from services.notifier import removal
-from services.notifier.attempt import AttemptEnd, ask, tell
-from services.notifier.delivery import begin
+from services.notifier.delivering.attempt import AttemptEnd, ask, tell
+from services.notifier.delivering.delivery import begin
 from services.notifier.hop import NotifierHop
 from services.notifier.onboarded import Onboarded
+from services.notifier.ordering import removal
 
 START = datetime(2026, 11, 22, 9, 15, tzinfo=UTC)
 

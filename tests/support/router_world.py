@@ -15,13 +15,13 @@ from contracts.onboarding import Agency
 from services.chassis.hop import NAMESPACE, Emit, Entry, Input, Outcome, Record, Timer, event_id
 from services.chassis.onboarding import Agencies, load_agencies, load_partners
 from services.chassis.settings import ROOT, Settings
-from services.chassis.state import MemoryStore, Overlay
-from services.router.atlas import Atlas
+from services.chassis.store.state import MemoryStore, Overlay
 from services.router.decision import Decision, World, route
 from services.router.facts import NEW, History
+from services.router.geography.atlas import Atlas
+from services.router.geography.registry import Registry, load_registry
 from services.router.hop import RouterHop
-from services.router.registry import Registry, load_registry
-from services.router.rulebook import Rulebook, load_rulebook
+from services.router.rules.rulebook import Rulebook, load_rulebook
 from tests.support.tips import NOW
 
 SETTINGS = Settings(

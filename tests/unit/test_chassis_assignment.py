@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.chassis.assignment import Claim, share_out
+from services.chassis.broker.assignment import Claim, share_out
+from services.chassis.broker.kafka_membership import TaskAssignor, claim_of
 from services.chassis.hop import TaskSpec
-from services.chassis.kafka_membership import TaskAssignor, claim_of
 
 TASKS = [str(n) for n in range(12)]
 CLAIMS = st.dictionaries(

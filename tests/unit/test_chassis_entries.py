@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from contracts.events import CustodyEntry
 from services.chassis.codec import derived, text_of
-from services.chassis.entries import Named, Told, digest_of, entry_bytes
 from services.chassis.hop import Emit, Entry, Record
+from services.chassis.running.entries import Named, Told, digest_of, entry_bytes
 
 EVENT, CAUSE = UUID(int=1), UUID(int=2)
 WORDS = st.sampled_from(["plain", 'quo"te', "back\\slash", "räksmörgås", "new\nline", ""])

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from contracts.topics import all_topics
-from services.chassis.broker_port import Spot
-from services.chassis.crashes import FEW, CrashLog
-from services.chassis.deadlimits import DeadLimits, TooManyDeadLetters
-from services.chassis.gate import Gate
-from services.chassis.health import Health, HealthServer
-from services.chassis.tuning import RECORD_OVERHEAD, Tuning, limit_of
+from services.chassis.broker.broker_port import Spot
+from services.chassis.running.crashes import FEW, CrashLog
+from services.chassis.running.deadlimits import DeadLimits, TooManyDeadLetters
+from services.chassis.running.gate import Gate
+from services.chassis.running.health import Health, HealthServer
+from services.chassis.running.tuning import RECORD_OVERHEAD, Tuning, limit_of
 
 SPOT = Spot("in", 0)
 

@@ -7,7 +7,7 @@ from aiokafka import TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.util import calc_crc32c
 
-from services.chassis.kafka_records import KeptRecords, LeanRecords
+from services.chassis.broker.kafka_records import KeptRecords, LeanRecords
 
 NAME = b"header-name"
 

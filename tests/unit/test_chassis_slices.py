@@ -8,13 +8,13 @@ import pytest
 
 from contracts import headers as h
 from contracts.vocabulary import DeadReason
-from services.chassis.deadlimits import TooManyDeadLetters
 from services.chassis.errors import Poison, Unavailable
 from services.chassis.hop import Emit, Input, Outcome, View
-from services.chassis.memory_run import Fed, MemoryRun
-from services.chassis.pace import MOST, Pace
-from services.chassis.telemetry_port import NoRecorder, Processed
-from services.chassis.tuning import Tuning
+from services.chassis.running.deadlimits import TooManyDeadLetters
+from services.chassis.running.memory_run import Fed, MemoryRun
+from services.chassis.running.pace import MOST, Pace
+from services.chassis.running.tuning import Tuning
+from services.chassis.telemetry.telemetry_port import NoRecorder, Processed
 from tests.support.copying import CopyHop
 
 LONG = Tuning(slice_ns=1_000_000_000, dead_run=3, limits={"out": 4_000})

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.chassis.hop import Timer
-from services.chassis.sqlite_store import SqliteStore
-from services.chassis.state import MemoryStore, Overlay, Store
-from services.chassis.timers import PREFIX, Timers, row_of, timer_of
+from services.chassis.store.sqlite_store import SqliteStore
+from services.chassis.store.state import MemoryStore, Overlay, Store
+from services.chassis.store.timers import PREFIX, Timers, row_of, timer_of
 
 Changes = dict[str, bytes | None]
 AGE_S = 12 * 3600.0
@@ -65,7 +65,7 @@ def test_a_file_is_believed_after_a_crash(tmp_path: Path) -> None:
     """A process that was killed left whole transactions behind; the next one goes on from their offset."""
     path = tmp_path / "0.sqlite"
     code = (
-        "import os, sys; from pathlib import Path; from services.chassis.sqlite_store import SqliteStore;"
+        "import os, sys; from pathlib import Path; from services.chassis.store.sqlite_store import SqliteStore;"
         "s = SqliteStore(Path(sys.argv[1]), max_age_s=1e5); s.apply({'k': b'v'}, 7); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 9

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.chassis.telemetry_port import NoRecorder
-from services.chassis.tracecontext import (
+from services.chassis.telemetry.telemetry_port import NoRecorder
+from services.chassis.telemetry.tracecontext import (
     TraceContext,
     fresh_context,
     parse_traceparent,

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from contracts.topics import ROUTED
 from contracts.vocabulary import Action, Order, Priority
+from services.chassis.broker.memory import MemoryBroker
 from services.chassis.codec import partition_of
 from services.chassis.hop import Effect, Told
-from services.chassis.memory import MemoryBroker
-from services.chassis.memory_run import Fed, MemoryRun
+from services.chassis.running.memory_run import Fed, MemoryRun
 from services.cli.commands import agencies_orders
 from services.cli.commands.agencies import age, folded, unknown
 from services.cli.commands.agencies_rows import Row, pack
 from services.cli.commands.agencies_state import Fold, State
 from services.cli.commands.agencies_wish import Wish, order_of
 from services.cli.wronguse import WrongUse
-from services.notifier.attempt import AttemptEnd, tell
+from services.notifier.delivering.attempt import AttemptEnd, tell
 from services.notifier.hop import NotifierHop
 from services.notifier.onboarded import Onboarded
 from tests.support.notifier_orders import OrderedWorld

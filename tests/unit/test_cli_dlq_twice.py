@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from contracts import headers as h
-from services.chassis.broker_port import Out
-from services.chassis.memory import MemoryBroker
+from services.chassis.broker.broker_port import Out
+from services.chassis.broker.memory import MemoryBroker
 from services.cli.commands.dlq import BATCH, Sent, send_back
 
 TOPIC = "tips-received-dlq"

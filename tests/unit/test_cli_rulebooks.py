@@ -12,7 +12,7 @@ from services.chassis.errors import Misconfigured
 from services.chassis.settings import Settings
 from services.cli.commands.activate import activate, published
 from services.cli.signed import actor_of, whoever
-from services.router.rulebook import load_rulebook
+from services.router.rules.rulebook import load_rulebook
 from tests.support.router_world import SETTINGS
 
 NOW = datetime(2026, 11, 22, 9, 15, tzinfo=UTC)

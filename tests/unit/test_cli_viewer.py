@@ -11,9 +11,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from contracts import telemetry
 from services.chassis.errors import Misconfigured
-from services.chassis.localtraces import LocalSink, LocalSpan
 from services.chassis.settings import Settings
-from services.chassis.spanforms import any_value
+from services.chassis.telemetry.localtraces import LocalSink, LocalSpan
+from services.chassis.telemetry.spanforms import any_value
 from services.cli.commands import viewer as command
 from services.cli.viewer import Viewer, jar
 from services.cli.viewer.zipkin import KINDS, zipkin_span, zipkin_spans

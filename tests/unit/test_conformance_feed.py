@@ -156,7 +156,7 @@ def test_during_a_change_of_keys_documents_to_the_old_and_to_the_new_one_are_ope
     """A set of private keys: each document by the key that its header names, and none by a key that is not there."""
     from joserfc.jwk import ECKey  # noqa: PLC0415 - an optional library of the receiver
 
-    from services.notifier.locks import Lock  # noqa: PLC0415 - what the mesh seals with
+    from services.notifier.documents.locks import Lock  # noqa: PLC0415 - what the mesh seals with
 
     module, said = fresh_module(), {"content-type": "application/jose"}
     keys = [

@@ -17,7 +17,7 @@ from services.notifier.conformance.cases import CASES, LARGE_BYTES
 from services.notifier.conformance.documents import Documents, Run
 from services.notifier.conformance.forging import Keys, Sent, check_keys, headers_of
 from services.notifier.conformance.judging import Answer, Verdict, judge
-from services.notifier.verdicts import Fault
+from services.notifier.delivering.verdicts import Fault
 
 AT = datetime(2026, 11, 22, 9, 15, tzinfo=UTC)
 REFERRAL = UUID("5b0f3a52-9a44-5d0e-b6a1-3d4c5e1f2a70")

@@ -8,10 +8,10 @@ import pytest
 
 from contracts.onboarding import Agency, WebhookChannel
 from contracts.vocabulary import ChannelName
-from services.notifier.attempt import AttemptEnd
 from services.notifier.channels.webhook import WebhookEffects
+from services.notifier.delivering.attempt import AttemptEnd
+from services.notifier.delivering.verdicts import Fault
 from services.notifier.onboarded import Onboarded, fits
-from services.notifier.verdicts import Fault
 from tests.support.notifier_world import World, a_referral, an_agency
 from tests.support.router_world import a_world, decide, ids
 from tests.support.tips import a_tip, of_person

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
-from services.chassis.localtraces import LocalSpan
 from services.chassis.settings import Settings
+from services.chassis.telemetry.localtraces import LocalSpan
 from services.cli.commands import reconcile, tip
 from services.cli.commands.waterfall import bar, duration, tree, waterfall
 from services.custody.books import Balance, State

@@ -10,7 +10,7 @@ from contracts import topics
 from contracts.vocabulary import DeadReason
 from services.chassis.errors import Poison
 from services.chassis.hop import Input, Record, record_id
-from services.chassis.state import MemoryStore, Overlay
+from services.chassis.store.state import MemoryStore, Overlay
 from services.geolocate.hop import GeolocateHop
 from services.notifier.parse import referral_routed
 from tests.support.geodata import demo_geodata

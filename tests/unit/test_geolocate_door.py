@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from httpx import ASGITransport, AsyncClient
 
-from services.chassis.export import Exporter
-from services.chassis.metrics import Metrics
-from services.chassis.tracing import DoorTracing
+from services.chassis.telemetry.export import Exporter
+from services.chassis.telemetry.metrics import Metrics
+from services.chassis.telemetry.tracing import DoorTracing
 from services.geolocate.door import door
 from services.geolocate.geodata import Geodata
 from tests.support.geodata import NAMED, demo_geodata, write_source

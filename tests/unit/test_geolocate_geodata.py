@@ -10,8 +10,8 @@ import pytest
 from contracts import telemetry
 from contracts.vocabulary import Flag
 from services.chassis.errors import Misconfigured
-from services.chassis.metrics import Metrics
 from services.chassis.settings import Settings
+from services.chassis.telemetry.metrics import Metrics
 from services.geolocate.decision import weigh
 from services.geolocate.geodata import DEMO, SHIPPED, Geodata
 from services.geolocate.mmdb import MARKER

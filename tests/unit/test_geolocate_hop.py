@@ -14,8 +14,8 @@ from contracts.telemetry import ATTRIBUTES
 from contracts.vocabulary import AddressRole, CountryBy, DeadReason, Kind, PartnerKind
 from services.chassis.errors import Poison, Unavailable
 from services.chassis.hop import Input, Outcome, Record
-from services.chassis.memory_run import Fed, run_in_memory
-from services.chassis.state import MemoryStore, Overlay
+from services.chassis.running.memory_run import Fed, run_in_memory
+from services.chassis.store.state import MemoryStore, Overlay
 from services.geolocate.geodata import OpenSet
 from services.geolocate.hop import GeolocateHop
 from services.geolocate.networks import Networks

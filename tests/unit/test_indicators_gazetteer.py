@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from contracts.onboarding import Region
 from services.indicators.gazetteer import area_of
-from services.router.regions import by_place
+from services.router.geography.regions import by_place
 
 STOCKHOLM, SCANIA, WEST = "Stockholms län", "Skåne län", "Västra Götalands län"
 

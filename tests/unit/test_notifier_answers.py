@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from contracts.vocabulary import AgencyKind, Priority, Profile
-from services.notifier.attempt import AttemptEnd
-from services.notifier.receipts import RefusedReceipt, check
+from services.notifier.answering.receipts import RefusedReceipt, check
+from services.notifier.delivering.attempt import AttemptEnd
 from tests.support.notifier_world import START, World, a_referral, an_agency
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

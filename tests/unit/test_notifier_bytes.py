@@ -17,8 +17,8 @@ from contracts.submission import Submission
 from contracts.vocabulary import Action, AddressRole, Label, Priority, Profile, Signal
 from services.intake.facts import content_of
 from services.intake.normalise import normalise
-from services.notifier.render import render
-from services.notifier.sealing import JweSealer
+from services.notifier.documents.render import render
+from services.notifier.documents.sealing import JweSealer
 from tests.support.canary import Canaries
 from tests.support.notifier_keys import key_file, opened, public
 from tests.support.notifier_world import SECRETS, START, a_referral, an_agency

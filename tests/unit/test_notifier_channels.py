@@ -10,11 +10,11 @@ import pytest
 from contracts.onboarding import Agency
 from contracts.vocabulary import ChannelName, Priority
 from services.chassis.hop import Effect
-from services.notifier.attempt import AttemptEnd, read_body, read_key
-from services.notifier.breaker import OPENS_AFTER
-from services.notifier.delivery import Delivery, Push
+from services.notifier.delivering.attempt import AttemptEnd, read_body, read_key
+from services.notifier.delivering.breaker import OPENS_AFTER
+from services.notifier.delivering.delivery import Delivery, Push
+from services.notifier.delivering.order import lane_name, read_lane_name
 from services.notifier.onboarded import Onboarded, webhook_warnings
-from services.notifier.order import lane_name, read_lane_name
 from tests.support.notifier_world import START, World, a_referral, an_agency
 
 TAKEN, POSTED = AttemptEnd(status=200), AttemptEnd(reply=250)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from contracts.onboarding import Agency
 from contracts.vocabulary import Action, Priority
-from services.notifier.attempt import AttemptEnd, Notice, read_body
-from services.notifier.digest import DEPARTS, MOST, next_departure
+from services.notifier.delivering.attempt import AttemptEnd, Notice, read_body
+from services.notifier.delivering.digest import DEPARTS, MOST, next_departure
 from tests.support.notifier_world import START, World, a_referral, an_agency
 
 MAIL = {"to": "desk@agency.example", "from": "mesh@vidare.example"}

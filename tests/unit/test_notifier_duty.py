@@ -13,7 +13,7 @@ import pytest
 
 from contracts.vocabulary import Priority
 from services.chassis.hop import Effect
-from services.notifier.attempt import AttemptEnd, read_key
+from services.notifier.delivering.attempt import AttemptEnd, read_key
 from tests.support.duty import STEP, Duty, takes_everything
 from tests.support.notifier_world import START
 from tests.support.tips import URGENT, a_tip

@@ -16,13 +16,13 @@ import orjson
 import pytest
 
 from contracts.vocabulary import Action, Priority
-from services.chassis.broker_port import Out, TransactionFailed
+from services.chassis.broker.broker_port import Out, TransactionFailed
+from services.chassis.broker.memory import MemoryBroker
 from services.chassis.hop import Effect, Told
-from services.chassis.memory import MemoryBroker
-from services.chassis.memory_run import Fed, MemoryRun, run_in_memory
-from services.chassis.tuning import Tuning
-from services.notifier.attempt import AttemptEnd, read_body, read_key, tell
-from services.notifier.breaker import Breaker
+from services.chassis.running.memory_run import Fed, MemoryRun, run_in_memory
+from services.chassis.running.tuning import Tuning
+from services.notifier.delivering.attempt import AttemptEnd, read_body, read_key, tell
+from services.notifier.delivering.breaker import Breaker
 from services.notifier.hop import NotifierHop
 from services.notifier.onboarded import Onboarded
 from tests.support.notifier_world import START, World, a_referral, an_agency

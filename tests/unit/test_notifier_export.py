@@ -19,10 +19,10 @@ from services.cli.commands import export
 from services.cli.wronguse import WrongUse
 from services.indicators.urls import parse_url
 from services.notifier.channels.pull import PullView
-from services.notifier.contact import DEMO
-from services.notifier.exporting import LONGEST_COMMENTS, Report, as_csv, as_json, batch, cell, form
-from services.notifier.plainurl import host_of, plain
-from services.notifier.render import render
+from services.notifier.documents.contact import DEMO
+from services.notifier.documents.exporting import LONGEST_COMMENTS, Report, as_csv, as_json, batch, cell, form
+from services.notifier.documents.plainurl import host_of, plain
+from services.notifier.documents.render import render
 from tests.support.notifier_world import START, a_referral, an_agency
 
 CDN = an_agency(id="cdn-cloudflare", kind="provider", profile="provider", channels=["topic"], webhook=None)

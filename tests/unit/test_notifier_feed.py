@@ -12,10 +12,10 @@ from contracts.events import ReferralRouted
 from contracts.onboarding import Agency
 from contracts.referral import FeedMark
 from contracts.vocabulary import Action, Priority
-from services.chassis.memory_run import Fed, MemoryRun, run_in_memory
-from services.notifier.attempt import AttemptEnd, read_body
-from services.notifier.delivery import begin
-from services.notifier.feed import Feed, digest_of
+from services.chassis.running.memory_run import Fed, MemoryRun, run_in_memory
+from services.notifier.delivering.attempt import AttemptEnd, read_body
+from services.notifier.delivering.delivery import begin
+from services.notifier.documents.feed import Feed, digest_of
 from services.notifier.hop import NotifierHop
 from services.notifier.onboarded import Onboarded
 from tests.support.notifier_orders import OrderedWorld, feed_of, gaps

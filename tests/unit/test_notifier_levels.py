@@ -7,14 +7,14 @@ import pytest
 
 from contracts import telemetry
 from contracts.vocabulary import Action
-from services.chassis.gauges import Gauges
 from services.chassis.hop import Effect, Told
-from services.chassis.memory_run import Fed, MemoryRun
-from services.chassis.metrics import Metrics
-from services.chassis.recording import hop_recorder
+from services.chassis.running.memory_run import Fed, MemoryRun
 from services.chassis.settings import Settings
-from services.notifier import levels
-from services.notifier.attempt import AttemptEnd, tell
+from services.chassis.telemetry.gauges import Gauges
+from services.chassis.telemetry.metrics import Metrics
+from services.chassis.telemetry.recording import hop_recorder
+from services.notifier.delivering import levels
+from services.notifier.delivering.attempt import AttemptEnd, tell
 from services.notifier.hop import NotifierHop
 from services.notifier.onboarded import Onboarded
 from tests.support.notifier_world import START, a_referral, an_agency
@@ -62,7 +62,7 @@ async def test_what_waits_for_a_failing_agency_is_told_with_its_age(monkeypatch:
         await run.feed(*(routed(number) for number in range(14)))
         await run.settle()
         later = type("Later", (datetime,), {"now": classmethod(lambda _cls, _zone: START + timedelta(seconds=9))})
-        monkeypatch.setattr("services.chassis.gauges.datetime", later)
+        monkeypatch.setattr("services.chassis.telemetry.gauges.datetime", later)
         metrics = await told(run)
 
     states = {state: metrics.value(telemetry.BACKLOG, agency=AGENCY, state=state) for state in ("queued", "waiting")}

@@ -11,7 +11,7 @@ from contracts.events import ReferralRouted
 from contracts.vocabulary import Action, DeadReason, Priority
 from services.chassis.errors import Poison
 from services.chassis.hop import Effect
-from services.notifier.attempt import AttemptEnd, read_body
+from services.notifier.delivering.attempt import AttemptEnd, read_body
 from services.notifier.parse import referral_routed
 from tests.support.notifier_world import SECRETS, START, World, a_referral, an_agency
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.chassis.errors import Misconfigured
 from services.chassis.settings import Settings
-from services.notifier.links import VALID, Answerable, Links, links_of
+from services.notifier.answering.links import VALID, Answerable, Links, links_of
 
 NOW = datetime(2026, 11, 22, 9, 15, tzinfo=UTC)
 LINKS = Links(b"k" * 32, "https://mesh.example")

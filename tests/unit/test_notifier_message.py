@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from contracts.vocabulary import Action, Priority
 from services.chassis.errors import Misconfigured
 from services.chassis.hop import NAMESPACE
-from services.notifier.attempt import Notice
 from services.notifier.channels.email_message import Envelope, compose, is_address, message_id
-from services.notifier.digest import Line
+from services.notifier.delivering.attempt import Notice
+from services.notifier.delivering.digest import Line
 from services.notifier.onboarded import Onboarded, mail_warnings
 from tests.support.notifier_world import an_agency
 

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from contracts.events import AgencyOrdered
 from contracts.vocabulary import Action, DeadReason, Order, Priority
-from services.chassis.memory_run import Fed, run_in_memory
-from services.notifier import replay
-from services.notifier.attempt import AttemptEnd, read_body
+from services.chassis.running.memory_run import Fed, run_in_memory
+from services.notifier.delivering.attempt import AttemptEnd, read_body
 from services.notifier.hop import NotifierHop
 from services.notifier.onboarded import Onboarded
+from services.notifier.ordering import replay
 from tests.support.notifier_orders import REASON, OrderedWorld, feed_of
 from tests.support.notifier_world import START, a_referral, an_agency
 

@@ -10,13 +10,13 @@ from contracts.events import AgencyOrdered
 from contracts.referral import Receipt, ReceiptChecked
 from contracts.topics import ORDERS, RECEIPTS_CHECKED, ROUTED
 from contracts.vocabulary import Order, ReceiptStatus
-from services.chassis.gauges import Gauges
 from services.chassis.hop import Effect, Told
-from services.chassis.memory_run import Fed, MemoryRun
-from services.chassis.metrics import Metrics
-from services.chassis.recording import hop_recorder
+from services.chassis.running.memory_run import Fed, MemoryRun
 from services.chassis.settings import Settings
-from services.notifier.attempt import AttemptEnd, tell
+from services.chassis.telemetry.gauges import Gauges
+from services.chassis.telemetry.metrics import Metrics
+from services.chassis.telemetry.recording import hop_recorder
+from services.notifier.delivering.attempt import AttemptEnd, tell
 from services.notifier.hop import NotifierHop
 from services.notifier.onboarded import Onboarded
 from tests.support.notifier_world import START, a_referral, an_agency

@@ -8,8 +8,8 @@ from pathlib import Path
 import orjson
 
 from contracts.events import DeliveryRecorded
-from services.chassis.broker_port import Out
-from services.chassis.memory import MemoryBroker
+from services.chassis.broker.broker_port import Out
+from services.chassis.broker.memory import MemoryBroker
 from services.notifier.channels.pull import PullView, follow
 from tests.support.notifier_world import a_referral
 

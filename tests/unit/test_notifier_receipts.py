@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from contracts.referral import ReceiptChecked
 from services.chassis.hop import Input, Record
-from services.notifier.intake import ReceiptsHop, bucket_of
-from services.notifier.receipts import LARGEST_BYTES, RefusedReceipt, check
+from services.notifier.answering.intake import ReceiptsHop, bucket_of
+from services.notifier.answering.receipts import LARGEST_BYTES, RefusedReceipt, check
 from tests.support.notifier_world import START, World
 
 GOOD = {

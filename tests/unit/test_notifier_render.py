@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from contracts.referral import Referral
 from contracts.vocabulary import Action, Priority
-from services.notifier.masking import MASK, without_credentials
-from services.notifier.render import CONTACT_WITHHELD, render
+from services.notifier.documents.masking import MASK, without_credentials
+from services.notifier.documents.render import CONTACT_WITHHELD, render
 from tests.support.notifier_world import SECRETS, a_referral, an_agency, full_content
 
 PROOF = "http://127.0.0.1:8105/v1/tips/x/bundle"

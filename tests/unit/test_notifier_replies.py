@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import labels
-from services.notifier.verdicts import REPLIES, Fault, Verdict, of_end, of_reply, reason
+from services.notifier.delivering.verdicts import REPLIES, Fault, Verdict, of_end, of_reply, reason
 
 
 @pytest.mark.parametrize("code", sorted(REPLIES))

@@ -8,10 +8,10 @@ import orjson
 import pytest
 
 from services.chassis.hop import Effect, Told
-from services.chassis.memory_run import Fed, MemoryRun, run_in_memory
-from services.notifier.attempt import AttemptEnd, read_body, tell
+from services.chassis.running.memory_run import Fed, MemoryRun, run_in_memory
+from services.notifier.answering.intake import ReceiptsHop
+from services.notifier.delivering.attempt import AttemptEnd, read_body, tell
 from services.notifier.hop import NotifierHop
-from services.notifier.intake import ReceiptsHop
 from services.notifier.onboarded import Onboarded
 from tests.support.notifier_world import SECRETS, START, a_referral, an_agency
 

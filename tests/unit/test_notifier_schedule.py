@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.chassis.hop import NAMESPACE
-from services.notifier.attempt import AttemptEnd
-from services.notifier.breaker import LONGEST_PAUSE, OPENS_AFTER, Breaker
-from services.notifier.schedule import STEPS, attempt_delay, retry_after
-from services.notifier.verdicts import RETRIED_4XX, Fault, Verdict, of_end, of_status
+from services.notifier.delivering.attempt import AttemptEnd
+from services.notifier.delivering.breaker import LONGEST_PAUSE, OPENS_AFTER, Breaker
+from services.notifier.delivering.schedule import STEPS, attempt_delay, retry_after
+from services.notifier.delivering.verdicts import RETRIED_4XX, Fault, Verdict, of_end, of_status
 from tests.support.notifier_world import START, World, a_referral
 
 NOW = datetime(2026, 11, 22, 9, 15, tzinfo=UTC)

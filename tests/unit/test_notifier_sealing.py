@@ -15,10 +15,10 @@ from contracts.headers import JOSE, JSON
 from contracts.onboarding import Agency
 from contracts.topics import DEFAULT_PARTITIONS, agency_topics
 from services.chassis.errors import Misconfigured
-from services.notifier.attempt import AttemptEnd, read_body
+from services.notifier.delivering.attempt import AttemptEnd, read_body
+from services.notifier.documents.render import render
+from services.notifier.documents.sealing import JweSealer, content_type, listed
 from services.notifier.onboarded import Onboarded
-from services.notifier.render import render
-from services.notifier.sealing import JweSealer, content_type, listed
 from tests.support.notifier_keys import key_file, opened, private, public
 from tests.support.notifier_world import SECRETS, World, a_referral, an_agency, full_content
 

@@ -19,9 +19,9 @@ from contracts.vocabulary import Action, AssessmentStatus, Kind
 from services.chassis.errors import Misconfigured
 from services.chassis.settings import Settings
 from services.indicators.urls import parse_url
-from services.notifier.contact import DEMO, Contact, contact_of
-from services.notifier.render import render
-from services.notifier.xarf import document_type
+from services.notifier.documents.contact import DEMO, Contact, contact_of
+from services.notifier.documents.render import render
+from services.notifier.documents.xarf import document_type
 from tests.support.notifier_keys import key_file, opened, public
 from tests.support.notifier_world import SECRETS, World, a_referral, an_agency, full_content
 

@@ -9,10 +9,10 @@ import pytest
 from contracts import topics
 from services.chassis.errors import Poison
 from services.chassis.hop import Input, Outcome, Record
-from services.chassis.state import MemoryStore, Overlay
-from services.router.books import Books, activation
+from services.chassis.store.state import MemoryStore, Overlay
 from services.router.hop import BOOK, RouterHop
-from services.router.rulebook import parse_rulebook
+from services.router.rules.books import Books, activation
+from services.router.rules.rulebook import parse_rulebook
 from tests.support.router_world import SETTINGS, shipped
 from tests.support.tips import NOW, a_tip
 

@@ -9,11 +9,11 @@ from services.chassis.errors import Misconfigured
 from services.chassis.settings import Settings
 from services.cli.commands import rules
 from services.cli.commands.backtest import span_of
-from services.router.backtest import Judge
-from services.router.examples import beside, failures, load_cases
 from services.router.facts import History
-from services.router.rehear import ask, facts_from
-from services.router.rulebook import Rulebook
+from services.router.rules.backtest import Judge
+from services.router.rules.examples import beside, failures, load_cases
+from services.router.rules.rehear import ask, facts_from
+from services.router.rules.rulebook import Rulebook
 from tests.support.router_world import SETTINGS, Room, rulebook, shipped
 from tests.support.tips import a_tip, edge, host, suspect, unsure, victim
 

@@ -5,7 +5,7 @@ from itertools import combinations, product
 from random import Random
 from typing import Any
 
-from services.router.cubes import fewest
+from services.router.rules.cubes import fewest
 
 NAMES = ("a", "b", "c", "d")
 CASES = [dict(zip(NAMES, values, strict=True)) for values in product((0, 1), repeat=len(NAMES))]

@@ -12,12 +12,12 @@ from contracts import topics
 from contracts.vocabulary import Flag
 from services.chassis.errors import Misconfigured
 from services.chassis.settings import Settings
-from services.chassis.tracing import DoorTracing
+from services.chassis.telemetry.tracing import DoorTracing
 from services.cli.commands.explain import run
 from services.cli.commands.rules import check, diff
-from services.router.books import Books, activation
 from services.router.door import door
-from services.router.explain import explained
+from services.router.rules.books import Books, activation
+from services.router.telling.explain import explained
 from tests.support.router_world import SETTINGS, decide, shipped
 from tests.support.tips import a_tip, edge, host, of_person, unsure, victim
 from tests.unit.test_router_books import DIGEST, published, switch

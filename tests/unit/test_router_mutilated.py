@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from services.chassis.errors import Misconfigured
-from services.router.proof import prove
-from services.router.registry import load_registry
-from services.router.rulebook import Rulebook, load_rulebook, parse_rulebook
+from services.router.geography.registry import load_registry
+from services.router.rules.proof import prove
+from services.router.rules.rulebook import Rulebook, load_rulebook, parse_rulebook
 from tests.support.router_world import SETTINGS, rulebook, shipped
 
 BOOK = SETTINGS.rulebook_file.read_bytes()

@@ -21,11 +21,11 @@ from contracts.vocabulary import (
     Signal,
 )
 from services.chassis.onboarding import Agencies
-from services.router import regions
-from services.router.atlas import Atlas
 from services.router.decision import World
 from services.router.facts import History
-from services.router.names import OF_PLACE, OF_TIP, getter
+from services.router.geography import regions
+from services.router.geography.atlas import Atlas
+from services.router.rules.names import OF_PLACE, OF_TIP, getter
 from tests.support.router_world import a_world, decide, registry, rulebook, shipped, shipped_agencies
 from tests.support.tips import NOW, a_tip, host
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from services.chassis.errors import Misconfigured
-from services.router.countries import COUNTRIES, EU, ISO_3166, eu_language
-from services.router.registry import hotline_ids, load_registry
-from services.router.shipped import text
+from services.router.geography.countries import COUNTRIES, EU, ISO_3166, eu_language
+from services.router.geography.registry import hotline_ids, load_registry
+from services.router.geography.shipped import text
 from tests.support.router_world import SETTINGS, a_world, registry, shipped_agencies
 
 Lines = list[str]

@@ -15,10 +15,10 @@ from services.chassis.settings import Settings
 from services.cli.commands.replay import finder, replay, replayed
 from services.cli.commands.submit import Given
 from services.cli.wronguse import WrongUse
-from services.router.books import Books, Published, activation
 from services.router.decision import World
-from services.router.record import again
-from services.router.rulebook import parse_rulebook
+from services.router.rules.books import Books, Published, activation
+from services.router.rules.rulebook import parse_rulebook
+from services.router.telling.record import again
 from tests.support.router_world import SETTINGS, Room, a_world, shipped
 from tests.support.tips import URGENT, a_tip, edge, of_person, suspect, unsure, victim
 from tests.unit.test_router_books import DIGEST, OTHER, published

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from services.chassis.errors import Misconfigured
-from services.router.diff import compare
-from services.router.proof import prove
-from services.router.rulebook import Rulebook, load_rulebook
+from services.router.rules.diff import compare
+from services.router.rules.proof import prove
+from services.router.rules.rulebook import Rulebook, load_rulebook
 from tests.support.router_world import SETTINGS, a_world, rulebook, shipped
 
 TEXT = SETTINGS.rulebook_file.read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from contracts.vocabulary import AssessmentStatus
-from services.router.sampling import sampled
+from services.router.following.sampling import sampled
 from tests.support.router_world import Room
 from tests.support.tips import ROOM, a_tip
 

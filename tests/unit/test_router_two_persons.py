@@ -8,7 +8,7 @@ import pytest
 from contracts import topics
 from contracts.events import ReviewAsked
 from services.chassis.errors import Poison
-from services.router.signers import different
+from services.router.following.signers import different
 from tests.support.router_world import Room, actions, told
 from tests.support.tips import URGENT, a_tip, edge
 

@@ -9,10 +9,10 @@ from fastapi import FastAPI
 
 from contracts import telemetry
 from services.chassis.clock import SystemClock
-from services.chassis.doormetrics import DoorMetrics
-from services.chassis.metrics import Metrics
+from services.chassis.doors.doormetrics import DoorMetrics
 from services.chassis.settings import Settings
-from services.chassis.tracing import DoorTracing
+from services.chassis.telemetry.metrics import Metrics
+from services.chassis.telemetry.tracing import DoorTracing
 from services.notifier.channels.pull import PullView
 from services.notifier.door import DoorParts, create_door
 

@@ -9,8 +9,8 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from services.chassis.localtraces import LocalSink, segments, spans_of, traces_linked_to
-from services.chassis.spanforms import any_value
+from services.chassis.telemetry.localtraces import LocalSink, segments, spans_of, traces_linked_to
+from services.chassis.telemetry.spanforms import any_value
 
 
 def resource(service: str) -> Resource:

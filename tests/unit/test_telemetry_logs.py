@@ -9,7 +9,7 @@ import pytest
 
 from contracts.vocabulary import DeadReason
 from services.chassis.errors import Poison
-from services.chassis.logs import configure, logger, safe_text
+from services.chassis.telemetry.logs import configure, logger, safe_text
 
 
 @pytest.fixture

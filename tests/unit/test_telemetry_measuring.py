@@ -9,16 +9,16 @@ import pytest
 
 from contracts import labels, telemetry
 from contracts.vocabulary import DeadReason
-from services.chassis.ends import Ends
 from services.chassis.hop import Record
-from services.chassis.lag import READ_EVERY_S, Wait
-from services.chassis.metrics import Metrics
-from services.chassis.recording import hop_recorder
+from services.chassis.running.ends import Ends
 from services.chassis.settings import Settings
-from services.chassis.spanmaker import Attempt
-from services.chassis.spans import SpanRecorder
-from services.chassis.telemetry_port import Processed
-from services.notifier.verdicts import Fault
+from services.chassis.telemetry.lag import READ_EVERY_S, Wait
+from services.chassis.telemetry.metrics import Metrics
+from services.chassis.telemetry.recording import hop_recorder
+from services.chassis.telemetry.spanmaker import Attempt
+from services.chassis.telemetry.spans import SpanRecorder
+from services.chassis.telemetry.telemetry_port import Processed
+from services.notifier.delivering.verdicts import Fault
 from tests.unit.test_telemetry_spans import BEGAN, some_processed
 
 ACCEPTED = datetime.fromtimestamp(BEGAN / 1e9 - 2, UTC).isoformat()

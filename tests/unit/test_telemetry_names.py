@@ -9,7 +9,7 @@ import pytest
 
 from contracts import telemetry
 from contracts.topics import all_topics
-from services.chassis.metrics import Metrics
+from services.chassis.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = sorted((ROOT / "services").rglob("*.py"))

@@ -14,14 +14,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from contracts import telemetry
 from contracts.vocabulary import DeadReason
-from services.chassis.export import Exporter
 from services.chassis.hop import NAMESPACE, Input, Record, Timer
-from services.chassis.metrics import Metrics
-from services.chassis.spanforms import Form, any_value, event_bytes, link_bytes, offset_bytes, tip_bytes
-from services.chassis.spanmaker import Attempt, SpanMaker
-from services.chassis.spans import SpanRecorder
-from services.chassis.telemetry_port import Processed, Sent
-from services.chassis.tracecontext import TraceContext, fresh_context, process_span, send_span
+from services.chassis.telemetry.export import Exporter
+from services.chassis.telemetry.metrics import Metrics
+from services.chassis.telemetry.spanforms import Form, any_value, event_bytes, link_bytes, offset_bytes, tip_bytes
+from services.chassis.telemetry.spanmaker import Attempt, SpanMaker
+from services.chassis.telemetry.spans import SpanRecorder
+from services.chassis.telemetry.telemetry_port import Processed, Sent
+from services.chassis.telemetry.tracecontext import TraceContext, fresh_context, process_span, send_span
 
 NOW = datetime(2026, 11, 22, 9, 15, tzinfo=UTC)
 BEGAN = 1_790_000_000_000_000_000

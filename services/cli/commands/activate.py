@@ -13,7 +13,7 @@ from uuid import uuid5
 from contracts import headers as h
 from contracts.topics import ACTIVE, RULEBOOKS, mesh_topics
 from contracts.vocabulary import EntryKind
-from services.chassis.broker_port import Broker, Out
+from services.chassis.broker.broker_port import Broker, Out
 from services.chassis.codec import epoch_ms
 from services.chassis.errors import Fenced, Misconfigured
 from services.chassis.hop import NAMESPACE
@@ -23,8 +23,8 @@ from services.cli import output
 from services.cli.context import with_broker
 from services.cli.kafka_io import all_records, connected, only_writer
 from services.cli.signed import Signed, entry, whoever
-from services.router.books import activation, active_of
-from services.router.rulebook import Rulebook, parse_rulebook
+from services.router.rules.books import activation, active_of
+from services.router.rules.rulebook import Rulebook, parse_rulebook
 
 NO = 1
 TOML = [(h.CONTENT_TYPE, b"application/toml")]

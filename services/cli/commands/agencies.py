@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from contracts.topics import CHANGELOG
-from services.chassis.broker_port import Broker, Spot
+from services.chassis.broker.broker_port import Broker, Spot
 from services.chassis.codec import partition_of
 from services.chassis.errors import Misconfigured
 from services.chassis.onboarding import Agencies, load_agencies

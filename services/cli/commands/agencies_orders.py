@@ -16,12 +16,12 @@ import orjson
 from contracts.events import AgencyOrdered
 from contracts.topics import CUSTODY, ORDERS
 from contracts.vocabulary import EntryKind, Order, Priority
-from services.chassis.broker_port import Broker, Out, Spot
+from services.chassis.broker.broker_port import Broker, Out, Spot
 from services.chassis.codec import Envelope, epoch_ms, partition_of, rfc3339_ms
 from services.chassis.errors import Misconfigured
 from services.chassis.onboarding import load_agencies
 from services.chassis.settings import Settings
-from services.chassis.tracecontext import fresh_context
+from services.chassis.telemetry.tracecontext import fresh_context
 from services.cli import output
 from services.cli.commands.agencies import rows, unknown
 from services.cli.commands.agencies_rows import Row, pack
@@ -29,10 +29,10 @@ from services.cli.commands.agencies_wish import WHY, Wish, order_of, uuid_of
 from services.cli.context import with_broker
 from services.cli.kafka_io import connected, write
 from services.cli.wronguse import WrongUse
-from services.notifier.draft import ROW
-from services.notifier.obeying import BEGUN
-from services.notifier.orders import Refusal, are_two, needs_two
-from services.notifier.unreachable import KEPT
+from services.notifier.delivering.draft import ROW
+from services.notifier.delivering.unreachable import KEPT
+from services.notifier.ordering.obeying import BEGUN
+from services.notifier.ordering.orders import Refusal, are_two, needs_two
 
 NO = 1
 LOOK_S = 0.2

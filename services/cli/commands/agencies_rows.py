@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 import orjson
 
 from contracts.vocabulary import Action, Priority
-from services.notifier.delivery import ENDED, Life, Push
+from services.notifier.delivering.delivery import ENDED, Life, Push
 
 WAITING = (Push.SENDING, Push.QUEUED, Push.WAITING, Push.GATHERED, Push.PARKED)
 """Places of a copy that is not at its agency, the liveliest first: a referral counts once, by the first that fits."""

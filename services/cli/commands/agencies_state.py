@@ -19,12 +19,12 @@ import orjson
 
 from contracts.onboarding import Agency
 from services.cli.commands.agencies_rows import WAITING, Row, pack, reason_of, stamp
-from services.notifier.delivery import Push
-from services.notifier.draft import LANE, ROW
-from services.notifier.feed import FEED, Feed
-from services.notifier.order import Lane, read_lane_name
-from services.notifier.orders import STANDING, Standing
-from services.notifier.unreachable import KEPT, REASON
+from services.notifier.delivering.delivery import Push
+from services.notifier.delivering.draft import LANE, ROW
+from services.notifier.delivering.order import Lane, read_lane_name
+from services.notifier.delivering.unreachable import KEPT, REASON
+from services.notifier.documents.feed import FEED, Feed
+from services.notifier.ordering.orders import STANDING, Standing
 
 LISTED = 100
 """Parked referrals that are named, of one agency."""

@@ -12,7 +12,7 @@ from services.chassis.errors import Misconfigured
 from services.cli.commands.backtest import span_of
 from services.cli.signed import whoever
 from services.cli.wronguse import WrongUse
-from services.notifier.orders import Refusal
+from services.notifier.ordering.orders import Refusal
 
 LONGEST = timedelta(days=30)
 """How far back a replay may reach: as long as the topics of the way are kept."""

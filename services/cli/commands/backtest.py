@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from contracts.events import DecisionRecorded
 from contracts.topics import DECISIONS, RULEBOOKS
-from services.chassis.broker_port import Broker, Spot
+from services.chassis.broker.broker_port import Broker, Spot
 from services.chassis.errors import Misconfigured
 from services.chassis.settings import Settings
 from services.cli import output
@@ -19,11 +19,11 @@ from services.cli.context import with_broker
 from services.cli.kafka_io import all_records, connected
 from services.cli.progress import Advance, progress
 from services.cli.wronguse import WrongUse
-from services.router.backtest import Judge, Tally, Unreadable
-from services.router.books import Published, active_of
 from services.router.decision import World
-from services.router.rulebook import Rulebook, load_rulebook
-from services.router.world import load_world
+from services.router.geography.world import load_world
+from services.router.rules.backtest import Judge, Tally, Unreadable
+from services.router.rules.books import Published, active_of
+from services.router.rules.rulebook import Rulebook, load_rulebook
 
 _SPAN = re.compile(r"([0-9]{1,6})([mhd])").fullmatch
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}

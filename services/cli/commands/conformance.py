@@ -23,7 +23,7 @@ from services.notifier.conformance.documents import Documents, Run, Seal
 from services.notifier.conformance.forging import Keys, check_keys
 from services.notifier.conformance.judging import Finding, Verdict
 from services.notifier.conformance.playing import Target, check_target, play
-from services.notifier.locks import lock_at
+from services.notifier.documents.locks import lock_at
 
 _NO = 1
 _WORDS = {Verdict.PASS: "pass", Verdict.FAIL: "FAIL", Verdict.ADVICE: "advice", Verdict.NOT_PLAYED: "-"}

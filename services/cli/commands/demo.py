@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.chassis.broker_port import Broker
+from services.chassis.broker.broker_port import Broker
 from services.chassis.errors import Misconfigured
 from services.chassis.onboarding import load_agencies
 from services.chassis.settings import Settings

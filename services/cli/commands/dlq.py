@@ -19,11 +19,11 @@ import orjson
 
 from contracts import headers as h
 from contracts import topics
-from services.chassis.broker_port import Broker, Out, Spot
+from services.chassis.broker.broker_port import Broker, Out, Spot
 from services.chassis.codec import Envelope, rfc3339_ms
 from services.chassis.errors import Fenced, Misconfigured
 from services.chassis.hop import Record, record_id
-from services.chassis.tracecontext import fresh_context
+from services.chassis.telemetry.tracecontext import fresh_context
 from services.cli import output
 from services.cli.context import load_settings, with_broker
 from services.cli.kafka_io import all_records, connected, now_ms, only_writer

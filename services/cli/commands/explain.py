@@ -41,7 +41,7 @@ def run(  # noqa: PLR0913 - one for each option of the command
         Misconfigured: *active*, and no broker runs or the rulebook in force cannot be used.
     """
     from services.cli.explaining import Explainer  # noqa: PLC0415 - keeps `vidare --help` quick
-    from services.router.explain import named  # noqa: PLC0415
+    from services.router.telling.explain import named  # noqa: PLC0415
 
     sender = partner_named(settings, partner)
     given = read_files(files)
@@ -75,7 +75,7 @@ def in_force(settings: Settings, world: World) -> World:
     Raises:
         Misconfigured: No broker runs, or the rulebook in force cannot be used.
     """
-    from services.router.books import Books  # noqa: PLC0415
+    from services.router.rules.books import Books  # noqa: PLC0415
 
     bootstrap = with_broker(settings).kafka or ""
 

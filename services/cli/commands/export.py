@@ -14,8 +14,8 @@ from services.cli.context import load_settings, with_broker
 from services.cli.kafka_io import all_records, connected
 from services.cli.wronguse import WrongUse
 from services.notifier.channels.pull import PullView
-from services.notifier.contact import contact_of
-from services.notifier.exporting import Telling, as_csv, as_json, batch
+from services.notifier.documents.contact import contact_of
+from services.notifier.documents.exporting import Telling, as_csv, as_json, batch
 
 EVERY = 1_000_000
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from contracts.events import DecisionRecorded
 from contracts.topics import DECISIONS, RULEBOOKS
-from services.chassis.broker_port import Broker
+from services.chassis.broker.broker_port import Broker
 from services.chassis.errors import Misconfigured
 from services.chassis.settings import Settings
 from services.cli import output
@@ -21,11 +21,11 @@ from services.cli.commands.submit import Given, read_files
 from services.cli.context import with_broker
 from services.cli.kafka_io import all_records, connected
 from services.cli.wronguse import WrongUse
-from services.router.books import Published, short
 from services.router.decision import World
-from services.router.record import NotAgain, again
-from services.router.rulebook import Rulebook, load_rulebook
-from services.router.world import load_world
+from services.router.geography.world import load_world
+from services.router.rules.books import Published, short
+from services.router.rules.rulebook import Rulebook, load_rulebook
+from services.router.telling.record import NotAgain, again
 
 Find = Callable[[str], Rulebook | None]
 

@@ -20,7 +20,7 @@ from contracts import headers as h
 from contracts.events import ReviewAsked
 from contracts.topics import DECISIONS, REVIEWS
 from contracts.vocabulary import AssessmentStatus, Priority
-from services.chassis.broker_port import Broker, Out
+from services.chassis.broker.broker_port import Broker, Out
 from services.chassis.codec import Envelope, epoch_ms, rfc3339_ms
 from services.chassis.hop import Record
 from services.chassis.onboarding import load_agencies
@@ -28,9 +28,9 @@ from services.chassis.settings import Settings
 from services.cli import output
 from services.cli.context import with_broker
 from services.cli.kafka_io import all_records, connected, write
-from services.router.registry import load_registry
-from services.router.reviews import HumanDecision
-from services.router.signers import different
+from services.router.following.reviews import HumanDecision
+from services.router.following.signers import different
+from services.router.geography.registry import load_registry
 
 NO = 1
 MAY = tuple(level for level in Priority if level is not Priority.PX)

@@ -10,8 +10,8 @@ from services.cli import output
 
 if TYPE_CHECKING:
     from services.router.decision import World
-    from services.router.proof import Proof
-    from services.router.rulebook import Rulebook
+    from services.router.rules.proof import Proof
+    from services.router.rules.rulebook import Rulebook
 
 
 def check(settings: Settings, file: Path | None = None, *, json: bool = False) -> int:
@@ -21,7 +21,7 @@ def check(settings: Settings, file: Path | None = None, *, json: bool = False) -
     Raises:
         Misconfigured: It cannot be loaded or proven; says file, line and reason.
     """
-    from services.router.examples import beside, failures, load_cases  # noqa: PLC0415 - keeps `vidare --help` quick
+    from services.router.rules.examples import beside, failures, load_cases  # noqa: PLC0415 - keeps `vidare --help` quick
 
     book, proof = proven(settings, file)
     stands = beside(file or settings.rulebook_file)
@@ -58,10 +58,10 @@ def proven(settings: Settings, file: Path | None = None) -> tuple[Rulebook, Proo
         Misconfigured: It cannot be loaded or proven; says file, line and reason.
     """
     from services.chassis.onboarding import load_agencies  # noqa: PLC0415
-    from services.router.atlas import Atlas  # noqa: PLC0415
-    from services.router.proof import prove  # noqa: PLC0415
-    from services.router.registry import load_registry  # noqa: PLC0415
-    from services.router.rulebook import load_rulebook  # noqa: PLC0415
+    from services.router.geography.atlas import Atlas  # noqa: PLC0415
+    from services.router.geography.registry import load_registry  # noqa: PLC0415
+    from services.router.rules.proof import prove  # noqa: PLC0415
+    from services.router.rules.rulebook import load_rulebook  # noqa: PLC0415
 
     book = load_rulebook(file or settings.rulebook_file)
     atlas = Atlas(settings.country, load_registry(settings.registry_file), load_agencies(settings))
@@ -70,7 +70,7 @@ def proven(settings: Settings, file: Path | None = None) -> tuple[Rulebook, Proo
 
 def _world_of(settings: Settings, cases: Path) -> World:
     """The world in which *cases* are told: those beside the shipped book in the shipped one."""
-    from services.router.world import load_world  # noqa: PLC0415
+    from services.router.geography.world import load_world  # noqa: PLC0415
 
     shipped = {"country": "SE", "agencies": None, "partners": None, "registry": None}
     ours = cases.resolve().parent == (ROOT / "services" / "router").resolve()
@@ -84,8 +84,8 @@ def diff(old: Path, new: Path, *, json: bool = False) -> int:
     Raises:
         Misconfigured: One of them cannot be loaded.
     """
-    from services.router.diff import compare  # noqa: PLC0415
-    from services.router.rulebook import load_rulebook  # noqa: PLC0415
+    from services.router.rules.diff import compare  # noqa: PLC0415
+    from services.router.rules.rulebook import load_rulebook  # noqa: PLC0415
 
     found = compare(load_rulebook(old), load_rulebook(new))
     if json:

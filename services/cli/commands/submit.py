@@ -11,7 +11,7 @@ import orjson
 
 from contracts.onboarding import Partner
 from contracts.topics import inbox
-from services.chassis.broker_port import Out
+from services.chassis.broker.broker_port import Out
 from services.chassis.onboarding import load_partners
 from services.chassis.settings import Settings
 from services.cli import output

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from services.chassis.localtraces import LocalSpan, spans_of, traces_linked_to
 from services.chassis.settings import Settings
+from services.chassis.telemetry.localtraces import LocalSpan, spans_of, traces_linked_to
 from services.cli import output
 from services.cli.context import with_broker
 from services.cli.kafka_io import connected

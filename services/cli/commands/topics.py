@@ -14,7 +14,7 @@ from services.cli import output
 from services.cli.context import load_settings, with_broker
 
 if TYPE_CHECKING:
-    from services.chassis.kafka_admin import Admin
+    from services.chassis.broker.kafka_admin import Admin
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ async def apply_topics(settings: Settings) -> list[Difference]:
         Misconfigured: A topic has another number of partitions.
         Unavailable: The broker does not answer.
     """
-    from services.chassis.kafka_admin import Admin  # noqa: PLC0415 - keeps `vidare --help` quick
+    from services.chassis.broker.kafka_admin import Admin  # noqa: PLC0415 - keeps `vidare --help` quick
 
     topics = contract(settings)
     async with Admin(settings.kafka or "") as admin:
@@ -124,7 +124,7 @@ async def apply_topics(settings: Settings) -> list[Difference]:
 
 async def check_topics(settings: Settings) -> list[Difference]:
     """Compare only."""
-    from services.chassis.kafka_admin import Admin  # noqa: PLC0415 - keeps `vidare --help` quick
+    from services.chassis.broker.kafka_admin import Admin  # noqa: PLC0415 - keeps `vidare --help` quick
 
     topics = contract(settings)
     async with Admin(settings.kafka or "") as admin:
@@ -140,7 +140,7 @@ async def adopting(settings: Settings, environment: Mapping[str, str] = os.envir
     default = type(settings).model_fields["partitions"].default
     if "VIDARE_PARTITIONS" in environment or settings.partitions != default:
         return settings
-    from services.chassis.kafka_admin import Admin  # noqa: PLC0415 - keeps `vidare --help` quick
+    from services.chassis.broker.kafka_admin import Admin  # noqa: PLC0415 - keeps `vidare --help` quick
 
     async with Admin(settings.kafka or "") as admin:
         found = await admin.describe([RECEIVED])

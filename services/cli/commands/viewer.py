@@ -4,8 +4,8 @@ import re
 from typing import Literal
 from uuid import UUID
 
-from services.chassis.localtraces import FOLDER, spans_of, traces_naming
 from services.chassis.settings import Settings
+from services.chassis.telemetry.localtraces import FOLDER, spans_of, traces_naming
 from services.cli import output
 from services.cli.viewer.api import post_spans
 from services.cli.viewer.process import Running, Viewer

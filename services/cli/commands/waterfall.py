@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.table import Table
 from rich.text import Text
 
-from services.chassis.localtraces import LocalSpan
+from services.chassis.telemetry.localtraces import LocalSpan
 
 BAR = 40
 """Columns of the time line."""

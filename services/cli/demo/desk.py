@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 import orjson
 
 from contracts.topics import AGENCY, RECEIPTS_INBOX
-from services.chassis.broker_port import Broker, Out, Spot
+from services.chassis.broker.broker_port import Broker, Out, Spot
 from services.chassis.hop import Record
 from services.cli.kafka_io import all_records, now_ms, write
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from contracts.topics import inbox
-from services.chassis.broker_port import Out
+from services.chassis.broker.broker_port import Out
 from services.chassis.errors import Misconfigured
 from services.chassis.settings import ROOT
 from services.cli.kafka_io import now_ms

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from contracts.topics import DECISIONS, DELIVERIES, LOCATED, STATUS, URGENT
-from services.chassis.broker_port import Broker
+from services.chassis.broker.broker_port import Broker
 from services.cli.demo.rows import Stories
 from services.cli.kafka_io import all_records
 from services.custody.books import Balance

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from contracts import telemetry
-from services.chassis.localtraces import LocalSpan, Value
+from services.chassis.telemetry.localtraces import LocalSpan, Value
 
 BROKER = "kafka"
 KINDS = {"server": "SERVER", "client": "CLIENT", "producer": "PRODUCER", "consumer": "CONSUMER"}

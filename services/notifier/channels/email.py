@@ -18,9 +18,9 @@ from contracts.onboarding import Agency, EmailChannel
 from contracts.vocabulary import ChannelName
 from services.chassis.errors import Misconfigured
 from services.chassis.hop import Effect, Told
-from services.chassis.logs import logger
-from services.chassis.spanmaker import Attempt
-from services.notifier.attempt import Asked, AttemptEnd, Notice, read_body, read_key, tell
+from services.chassis.telemetry.logs import logger
+from services.chassis.telemetry.spanmaker import Attempt
+from services.notifier.answering.links import Answerable, Links
 from services.notifier.channels.email_message import Envelope, compose
 from services.notifier.channels.email_relay import (
     Mail,
@@ -34,9 +34,9 @@ from services.notifier.channels.email_relay import (
 from services.notifier.channels.guard import MAY, AddressRefused, public_only
 from services.notifier.channels.observed import LATE, Observe, span_of, unobserved
 from services.notifier.channels.pushing import barred
-from services.notifier.links import Answerable, Links
+from services.notifier.delivering.attempt import Asked, AttemptEnd, Notice, read_body, read_key, tell
+from services.notifier.delivering.verdicts import Fault
 from services.notifier.onboarded import Onboarded
-from services.notifier.verdicts import Fault
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from email.utils import format_datetime
 from uuid import UUID
 
 from contracts.vocabulary import Action, Priority
-from services.notifier.attempt import Notice
-from services.notifier.digest import Line
+from services.notifier.delivering.attempt import Notice
+from services.notifier.delivering.digest import Line
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"

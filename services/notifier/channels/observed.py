@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from services.chassis.spanmaker import Attempt
-from services.chassis.tracecontext import parse_traceparent
-from services.notifier.attempt import Asked, AttemptEnd, read_key
-from services.notifier.verdicts import Verdict, of_end, reason
+from services.chassis.telemetry.spanmaker import Attempt
+from services.chassis.telemetry.tracecontext import parse_traceparent
+from services.notifier.delivering.attempt import Asked, AttemptEnd, read_key
+from services.notifier.delivering.verdicts import Verdict, of_end, reason
 
 LATE = timedelta(minutes=10)
 """An attempt later than this begins a trace of its own."""

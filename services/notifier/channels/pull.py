@@ -16,7 +16,7 @@ from uuid import UUID
 
 from contracts.events import DeliveryRecorded
 from contracts.topics import AGENCY, DELIVERIES
-from services.chassis.broker_port import Broker, LaneReader, Spot
+from services.chassis.broker.broker_port import Broker, LaneReader, Spot
 from services.chassis.hop import Record
 
 ANSWERED = frozenset({"acknowledged", "closed", "nacked", "withdrawn", "receipt_ignored"})

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from contracts.onboarding import Agency
 from contracts.vocabulary import ChannelName
 from services.chassis.hop import Effect, Effects, Told
-from services.notifier.attempt import Asked, AttemptEnd, tell
+from services.notifier.delivering.attempt import Asked, AttemptEnd, tell
+from services.notifier.delivering.verdicts import Fault
 from services.notifier.onboarded import fits
-from services.notifier.verdicts import Fault
 
 
 class Pushing:

@@ -3,9 +3,9 @@
 from contracts.headers import JSON
 from contracts.topics import AGENCY
 from services.chassis.hop import Emit
-from services.notifier.delivery import Delivery
-from services.notifier.feed import headers
-from services.notifier.sealing import content_type
+from services.notifier.delivering.delivery import Delivery
+from services.notifier.documents.feed import headers
+from services.notifier.documents.sealing import content_type
 
 
 def feed(row: Delivery, document: bytes, *, kind: str = "referral/1") -> Emit:

@@ -20,18 +20,18 @@ from contracts.onboarding import Agency, WebhookChannel
 from contracts.vocabulary import ChannelName
 from services.chassis.errors import Misconfigured
 from services.chassis.hop import Effect, Told
-from services.chassis.logs import logger
-from services.notifier import feed
-from services.notifier.attempt import AttemptEnd, read_body, read_key, tell
+from services.chassis.telemetry.logs import logger
+from services.notifier.answering.receipts import LARGEST_BYTES
 from services.notifier.channels.guard import MAY, AddressRefused, guarded_connector, public_only
 from services.notifier.channels.observed import LATE, Observe, span_of, unobserved
 from services.notifier.channels.pushing import barred
 from services.notifier.channels.signing import headers
+from services.notifier.delivering.attempt import AttemptEnd, read_body, read_key, tell
+from services.notifier.delivering.schedule import retry_after
+from services.notifier.delivering.verdicts import Fault, Verdict, of_status
+from services.notifier.documents import feed
+from services.notifier.documents.sealing import content_type
 from services.notifier.onboarded import Onboarded, in_clear_text
-from services.notifier.receipts import LARGEST_BYTES
-from services.notifier.schedule import retry_after
-from services.notifier.sealing import content_type
-from services.notifier.verdicts import Fault, Verdict, of_status
 
 LARGEST_HEADER_BYTES = 8 * 1024
 USER_AGENT = "Vidare/1 (referral/1; standard-webhooks)"

@@ -7,9 +7,9 @@ from enum import StrEnum
 from uuid import UUID
 
 from contracts.headers import VIDARE_FEED_BROKEN, VIDARE_FEED_EXPECTED
+from services.notifier.answering.receipts import RefusedReceipt, check
 from services.notifier.conformance.case import Call, Case, Want
-from services.notifier.receipts import RefusedReceipt, check
-from services.notifier.verdicts import RETRIED_4XX, Fault
+from services.notifier.delivering.verdicts import RETRIED_4XX, Fault
 
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 UNCLAIMED = ("empty", "not_json", "unknown_schema", "missing_field")

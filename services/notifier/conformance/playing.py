@@ -19,15 +19,15 @@ import aiohttp
 from contracts.headers import VIDARE_FEED_NUMBER, VIDARE_FEED_PREVIOUS
 from contracts.onboarding import WebhookChannel
 from services.chassis.errors import Misconfigured
+from services.notifier.answering.receipts import LARGEST_BYTES
 from services.notifier.channels.guard import MAY, guarded_connector, public_only, public_or_loopback
 from services.notifier.channels.webhook import LARGEST_HEADER_BYTES, USER_AGENT, fault_of, tls_context
 from services.notifier.conformance.case import Call, Case, Doc
 from services.notifier.conformance.documents import Documents
 from services.notifier.conformance.forging import Keys, Sent, headers_of
 from services.notifier.conformance.judging import Answer, Finding, Verdict, judge
-from services.notifier.receipts import LARGEST_BYTES
-from services.notifier.sealing import content_type
-from services.notifier.verdicts import Fault
+from services.notifier.delivering.verdicts import Fault
+from services.notifier.documents.sealing import content_type
 
 NO_WAY = frozenset({Fault.CONNECT, Fault.TLS, Fault.PIN, Fault.REFUSED_ADDRESS})
 """After one of these in the first call nothing else can be learned."""

@@ -1,0 +1,1 @@
+"""The broker behind one port: the client and its in-memory twin."""

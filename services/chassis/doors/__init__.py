@@ -1,0 +1,1 @@
+"""What all doors share: serving, refusals, counts, the way to an inbox."""

@@ -1,0 +1,1 @@
+"""What a task remembers: rows, their changelog, timers."""

@@ -1,0 +1,1 @@
+"""One referral on its way: attempts, schedule, breaker, order, digests, ends."""

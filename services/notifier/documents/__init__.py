@@ -1,0 +1,1 @@
+"""The document an agency gets: rendered by its profile, masked, sealed, numbered."""

@@ -1,0 +1,1 @@
+"""Operators' orders, replays, and agencies that were removed."""

@@ -1,0 +1,1 @@
+"""The rulebook: read, proven, compared, heard, exchanged."""
