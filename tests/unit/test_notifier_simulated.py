@@ -41,7 +41,7 @@ def test_e69_e70_e83_nothing_is_discarded_and_every_rule_of_the_schedule_holds(f
 
 def test_the_stories_are_eventful() -> None:
     """A story in which nothing goes wrong proves nothing: together they have every kind of trouble and of end."""
-    stories = [Story(seed).run() for seed in range(30)]
+    stories = [Story(seed).run() for seed in range(60)]
     modes = {trouble.mode for story in stories for each in story.endpoints.troubles.values() for trouble in each}
     cases = [case for story in stories for case in story.oracle.cases.values()]
 
