@@ -130,9 +130,9 @@ def test_a_mutilated_database_is_refused_with_one_reason(tmp_path: Path, mutate:
 
 
 def test_whatever_is_accepted_answers_every_address(tmp_path: Path) -> None:
-    """A thousand files with some bytes changed: each is refused, or answers as if nothing were; no process ends."""
+    """Files with some bytes changed: each is refused, or answers as if nothing were; no process ends."""
     draw, path = Random(7), tmp_path / "maybe.mmdb"
-    for _ in range(1_000):
+    for _ in range(150):
         body = bytearray(WHOLE)
         for _ in range(draw.choice((1, 1, 2, 8))):
             at = draw.randrange(len(body))
