@@ -205,7 +205,7 @@ class Oracle:
             case.delivered += 1
             if row.get("channel") in case.ways:
                 way = case.ways[row["channel"]]
-                way.failed, way.not_before = {*way.failed, 0}, -NEVER  # what is offered again counts from the start
+                way.failed, way.not_before = {0}, -NEVER  # what is offered again counts from the start
             if case.delivered > 1:
                 self._say(machine, f"{case.event.referral_id}: delivered twice")
         elif what in ("escalated", "expired"):
@@ -231,6 +231,7 @@ class Oracle:
     def _attempted(self, machine: Machine, case: Case, way: Way, row: dict[str, Any]) -> None:
         self.attempts += 1
         way.exhausted, way.not_before, way.ready = False, -NEVER, machine.true
+        way.failed = {0} if self._told is not None and self._told.good else way.failed
         if "next_at" not in row or way.gathers:
             return
         delay = moment(row["next_at"]) - machine.wall
