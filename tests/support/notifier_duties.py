@@ -67,7 +67,7 @@ def _follow_ups(machine: Machine, case: Case, agency: Agency, *, here: bool) -> 
 
 
 def passed_on(case: Case) -> Iterator[str]:
-    """An attempt to an agency that is onboarded no longer has ended: the router has heard of its referral."""
+    """The last attempt to an agency that is onboarded no longer has ended: the router has heard of its referral."""
     if case.open and not case.notice and not ASKED & set(case.told):
         yield "its agency is gone with the attempt, and the router does not know"
 

@@ -203,9 +203,6 @@ class Oracle:
             (self._attempted if what == "attempted" else self._parked)(machine, case, way, row)
         elif what == "delivered":
             case.delivered += 1
-            if row.get("channel") in case.ways:
-                way = case.ways[row["channel"]]
-                way.failed, way.not_before = {0}, -NEVER  # what is offered again counts from the start
             if case.delivered > 1:
                 self._say(machine, f"{case.event.referral_id}: delivered twice")
         elif what in ("escalated", "expired"):
@@ -274,7 +271,7 @@ class Oracle:
             agency = self.onboarded[case.event.destination]
             if agency.id in machine.agencies:
                 self._all(machine, notifier_duties.joins(case, agency, self._desk(told.effect), mine))
-            else:
+            elif not any(each in key for lane in self.desks.values() for key in lane.running):
                 self._all(machine, notifier_duties.passed_on(case), case)
 
     def _started(self, machine: Machine, effect: Effect) -> None:
